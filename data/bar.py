@@ -1,0 +1,64 @@
+"""What a bar is: one schema for frames, one message for streams, one list of timeframes."""
+
+from datetime import timedelta
+from typing import Final, Literal
+
+import msgspec
+import polars as pl
+
+from data.errors import UsageError
+
+Timeframe = Literal["1m"]
+
+TIMEFRAMES: Final[dict[str, timedelta]] = {"1m": timedelta(minutes=1)}
+
+# ts_utc is the bar's open.  Every frame of bars is sorted by symbol, then ts_utc.
+BAR_SCHEMA: Final = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "ts_utc": pl.Datetime("us", "UTC"),
+        "open": pl.Float64(),
+        "high": pl.Float64(),
+        "low": pl.Float64(),
+        "close": pl.Float64(),
+        "volume": pl.Float64(),
+        "vwap": pl.Float64(),
+        "trade_count": pl.Int64(),
+    }
+)
+
+
+class Bar(msgspec.Struct, frozen=True, array_like=True):
+    """A finished bar on its way from a feed to an engine and an exchange."""
+
+    symbol: str
+    timeframe: str
+    ts_us: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Bar)
+encode_bar = _encoder.encode
+decode_bar = _decoder.decode
+
+
+def step(timeframe: str) -> timedelta:
+    """How long a bar lasts."""
+    try:
+        return TIMEFRAMES[timeframe]
+    except KeyError:
+        known = ", ".join(TIMEFRAMES)
+        raise UsageError(f"there is no timeframe {timeframe!r}", f"Use one of: {known}.") from None
+
+
+def bars_of(frame: pl.DataFrame, timeframe: str) -> list[Bar]:
+    """The rows of a frame as messages, in the frame's order."""
+    columns = frame.select(
+        "symbol", pl.col("ts_utc").dt.epoch("us"), "open", "high", "low", "close", "volume"
+    ).iter_rows()
+    return [Bar(symbol, timeframe, *values) for symbol, *values in columns]

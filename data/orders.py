@@ -1,0 +1,29 @@
+"""What an order is on its way: the states it can be in, and which of them still hold risk."""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+Side = Literal["buy", "sell"]
+
+
+class OrderState(StrEnum):
+    """Where an order is.  See docs/execution.md for the arrows between them."""
+
+    INTENT = "INTENT"  # durable here, not yet claimed by a sender
+    SENDING = "SENDING"  # claimed; the broker may or may not have it: unknown is a state, and holds risk
+    ACKED = "ACKED"  # the broker has it
+    PARTIAL = "PARTIAL"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    ABANDONED = "ABANDONED"  # never reached the broker as far as we know; still watched
+
+
+OPEN: Final = frozenset({OrderState.INTENT, OrderState.SENDING, OrderState.ACKED, OrderState.PARTIAL})
+TERMINAL: Final = frozenset(OrderState) - OPEN
+
+
+def signed(side: Side, quantity: float) -> float:
+    """The change of position that this order means."""
+    return quantity if side == "buy" else -quantity
