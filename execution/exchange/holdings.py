@@ -63,7 +63,7 @@ class Holdings:
             buys = round(buys + qty, QTY_DECIMALS)
         else:
             sells = round(sells + qty, QTY_DECIMALS)
-        assert buys >= 0.0 and sells >= 0.0, f"released more of {symbol} than was reserved"
+        assert min(buys, sells) >= 0.0, f"released more of {symbol} than was reserved"
         if buys == 0.0 and sells == 0.0:
             self._pending.pop(symbol, None)
         else:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from data.bars import Bar
+from data.bar import Bar
 from execution.exchange.holdings import Holdings
 from execution.exchange.orders import (
     QTY_DECIMALS,

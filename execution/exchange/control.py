@@ -1,0 +1,163 @@
+"""Clients of the exchange's own routes, /sim: one for event loops (the replay feed), one that blocks (tests, CLI).
+
+Every call has a timeout and is sent once: posting bars again after an unknown outcome is safe, and the caller's
+decision.
+"""
+
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from data.bar import Bar
+from data.errors import Refused, Unavailable
+from execution.exchange.books import Keys
+from execution.exchange.faults import FaultKind
+
+CONNECT_TIMEOUT_S = 1.0
+TIMEOUT_S = 5.0
+
+
+class TapePosition(NamedTuple):
+    """Where an account stands: its last event, and the last bar of its tape (None before the first)."""
+
+    seq: int
+    clock_us: int | None
+
+
+class _Call(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+def _open_account(name: str, terms: dict[str, Any]) -> _Call:
+    return _Call("POST", "/sim/accounts", msgspec.json.encode({"name": name, **terms}))
+
+
+def _post_bars(bars: Sequence[Bar]) -> _Call:
+    return _Call("POST", "/sim/bars", msgspec.json.encode({"bars": bars}))
+
+
+def _arm_fault(kind: FaultKind, count: int, delay_ms: int) -> _Call:
+    body = {"kind": kind, "count": count, "delay_ms": delay_ms}
+    return _Call("POST", "/sim/faults", msgspec.json.encode(body))
+
+
+_CLOCK = _Call("GET", "/sim/clock")
+_HEALTH = _Call("GET", "/health")
+
+
+class ExchangeControl:
+    """For an event loop; use it as an async context manager, or close() it."""
+
+    def __init__(self, url: str, keys: Keys | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = url.rstrip("/")
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        self._session = aiohttp.ClientSession(headers=_headers(keys), timeout=timeout)
+
+    async def open_account(self, name: str, **terms: Any) -> Keys:
+        return msgspec.convert(await self._send(_open_account(name, terms)), Keys)
+
+    async def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
+        return TapePosition(**await self._send(_post_bars(bars)))
+
+    async def clock(self) -> TapePosition:
+        return TapePosition(**await self._send(_CLOCK))
+
+    async def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
+        await self._send(_arm_fault(kind, count, delay_ms))
+
+    async def health(self) -> dict[str, Any]:
+        return await self._send(_HEALTH)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, call: _Call) -> dict[str, Any]:
+        try:
+            async with self._session.request(call.method, self._url + call.path, data=call.body) as response:
+                return _answer(call, response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _unreachable(self._url, error) from error
+
+
+class BlockingExchangeControl:
+    """The same calls for code without an event loop, over one kept connection."""
+
+    def __init__(self, url: str, keys: Keys | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = url
+        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
+        self._headers = _headers(keys)
+
+    def open_account(self, name: str, **terms: Any) -> Keys:
+        return msgspec.convert(self._send(_open_account(name, terms)), Keys)
+
+    def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
+        return TapePosition(**self._send(_post_bars(bars)))
+
+    def clock(self) -> TapePosition:
+        return TapePosition(**self._send(_CLOCK))
+
+    def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
+        self._send(_arm_fault(kind, count, delay_ms))
+
+    def health(self) -> dict[str, Any]:
+        return self._send(_HEALTH)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, call: _Call) -> dict[str, Any]:
+        try:
+            self._connection.request(call.method, call.path, call.body, self._headers)
+            response = self._connection.getresponse()
+            return _answer(call, response.status, response.read())
+        except (OSError, HTTPException) as error:
+            self._connection.close()  # the next call connects anew
+            raise _unreachable(self._url, error) from error
+
+
+def _headers(keys: Keys | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if keys is not None:
+        headers |= {"APCA-API-KEY-ID": keys.key_id, "APCA-API-SECRET-KEY": keys.secret_key}
+    return headers
+
+
+def _answer(call: _Call, status: int, body: bytes) -> dict[str, Any]:
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise Unavailable(
+            f"{call.method} {call.path} was answered with {status} and no JSON",
+            "Is another program listening on the exchange's port? `./slipway status` shows the ports.",
+        ) from error
+    if status >= 500:
+        raise Unavailable(f"the exchange failed at {call.path}: {answer.get('message')}", "Look at its log.")
+    if status >= 400:
+        raise Refused(
+            f"the exchange refused {call.path}: {answer.get('message')}",
+            "Check the account's keys." if status == 401 else "Correct the request.",
+        )
+    return answer
+
+
+def _unreachable(url: str, error: Exception) -> Unavailable:
+    reason = str(error) or type(error).__name__
+    return Unavailable(f"the exchange at {url} does not answer ({reason})", "Start it with `./slipway up`.")

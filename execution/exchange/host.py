@@ -1,0 +1,110 @@
+"""The accounts an exchange hosts: who may use them, the one way to change them, and who hears of it.
+
+A command runs in memory, its changes are committed to the books, then its events go to the streams, and only
+then does the caller reply.  Nothing awaits in between, so commands on an account never overlap.
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from execution.exchange import wire
+from execution.exchange.books import Books, Keys
+from execution.exchange.faults import FaultKind, Faults
+from execution.exchange.matching import Account, Changes
+from execution.exchange.orders import Reason, Reject, Terms
+
+Result = TypeVar("Result")
+
+
+class Listener(Protocol):
+    """Somebody who hears an account's events; offering must not block."""
+
+    def offer(self, frame: bytes) -> None: ...
+
+    def drop(self) -> None: ...
+
+
+class Hosted:
+    """One account with its keys, its listeners and its faults."""
+
+    def __init__(self, account: Account, keys: Keys, created_at_us: int) -> None:
+        self.account = account
+        self.keys = keys
+        self.created_at_us = created_at_us
+        self.listeners: set[Listener] = set()
+        self.faults = Faults()
+
+    def publish(self, changes: Changes) -> None:
+        for event in changes.events:
+            if self.faults.strikes(FaultKind.MUTE_EVENTS) or not self.listeners:
+                continue
+            frame = msgspec.json.encode(wire.trade_update(event))
+            for listener in list(self.listeners):
+                listener.offer(frame)
+
+    def drop_listeners(self) -> None:
+        for listener in list(self.listeners):
+            listener.drop()
+
+
+class Exchange:
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self._by_key = {keys.key_id: Hosted(account, keys, at) for account, keys, at in books.accounts()}
+        self._by_id = {hosted.account.id: hosted for hosted in self._by_key.values()}
+
+    @property
+    def hosted(self) -> list[Hosted]:
+        return list(self._by_id.values())
+
+    def admit(self, key_id: str, secret_key: str) -> Hosted | None:
+        """The account these keys belong to; None when they belong to none."""
+        hosted = self._by_key.get(key_id)
+        if hosted is None or not hmac.compare_digest(hosted.keys.secret_key.encode(), secret_key.encode()):
+            return None
+        return hosted
+
+    def open_account(self, terms: Terms, named: frozenset[str]) -> Keys | Reject:
+        """Opens an account, or finds it again: only terms that the caller `named` must be those it has."""
+        hosted = self._by_id.get(terms.account_id)
+        if hosted is not None:
+            known = hosted.account.terms
+            other = sorted(field for field in named if getattr(known, field) != getattr(terms, field))
+            if other:
+                return Reject(
+                    Reason.INVALID,
+                    f"account {terms.name} exists with another {', '.join(other)}; name a new one",
+                )
+            return hosted.keys
+        # Unlike Alpaca's PK… (paper) and AK… (live), so that no key can pass for one of those.
+        keys = Keys("SIM" + secrets.token_hex(9).upper(), secrets.token_urlsafe(30))
+        account, now_us = Account(terms), wall_us()
+        self.books.open_account(account, keys, now_us)
+        hosted = Hosted(account, keys, now_us)
+        self._by_key[keys.key_id] = self._by_id[account.id] = hosted
+        return keys
+
+    def apply(self, hosted: Hosted, command: Callable[[Account, int], Result]) -> Result:
+        """Runs a command on the account; when this returns, its effect is durable and announced."""
+        account = hosted.account
+        clock_us = account.clock_us
+        try:
+            result = command(account, wall_us())
+            changes = account.take_changes()
+            if changes.events or changes.orders or account.clock_us != clock_us:
+                self.books.write(account, changes)
+        except Exception:
+            # Memory may be ahead of the books: forget it and go on from what is on the disk.
+            hosted.account = self.books.account(account.id)[0]
+            raise
+        hosted.publish(changes)
+        return result
+
+
+def wall_us() -> int:
+    return time.time_ns() // 1_000

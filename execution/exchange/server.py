@@ -1,0 +1,61 @@
+"""The exchange as a running server: routes together, one port on 127.0.0.1, a clean end."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+from aiohttp import web
+
+from data.errors import Unavailable
+from execution.exchange import simulation, stream, trading
+from execution.exchange.books import Books
+from execution.exchange.gate import EXCHANGE, one_error_shape
+from execution.exchange.host import Exchange
+
+BODY_BYTES_MAX = 4 << 20  # one instant of bars for tens of thousands of symbols
+SHUTDOWN_S = 1.0
+
+
+def build_app(books: Books) -> web.Application:
+    app = web.Application(middlewares=[one_error_shape], client_max_size=BODY_BYTES_MAX)
+    app[EXCHANGE] = Exchange(books)
+    for room in (trading, simulation, stream):
+        app.add_routes(room.routes)
+
+    async def cut_streams(app: web.Application) -> None:
+        for hosted in app[EXCHANGE].hosted:
+            hosted.drop_listeners()
+
+    app.on_shutdown.append(cut_streams)
+    return app
+
+
+async def serve(port: int, state_dir: Path) -> None:
+    """Serves until SIGTERM or SIGINT; prints the address once it answers (port 0: the system chooses)."""
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    listening = _listen(port)
+    books = Books(state_dir / "books.db")
+    runner = web.AppRunner(build_app(books), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    print(f"exchange ready on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+    await stop.wait()
+    await runner.cleanup()
+    books.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        raise Unavailable(
+            f"port {port} on 127.0.0.1 cannot be used ({error.strerror})",
+            "Stop what uses it, or give the exchange another --port (0 chooses a free one).",
+        ) from error
+    return listening

@@ -1,0 +1,91 @@
+"""Our own routes, /sim: open accounts, move the tape, arm faults, read the events; and /health."""
+
+import msgspec
+from aiohttp import web
+
+from execution.exchange import filters, requests, wire
+from execution.exchange.faults import FaultKind
+from execution.exchange.gate import EXCHANGE, refusal, reply, with_account
+from execution.exchange.host import Exchange, Hosted
+from execution.exchange.orders import Reason, Reject
+
+routes = web.RouteTableDef()
+
+EVENTS_PAGE_SIZE_MAX = 10_000
+SEQ_MAX = 2**63 - 1  # what SQLite's integers hold
+
+
+class FaultBody(msgspec.Struct, frozen=True):
+    kind: FaultKind
+    count: int = 1
+    delay_ms: int = 0
+
+
+@routes.get("/health")
+async def health(request: web.Request) -> web.Response:
+    return reply({"status": "ok", "accounts": len(request.app[EXCHANGE].hosted)})
+
+
+@routes.post("/sim/accounts")
+async def open_account(request: web.Request) -> web.Response:
+    asked = requests.terms(await request.read())
+    keys = asked if isinstance(asked, Reject) else request.app[EXCHANGE].open_account(*asked)
+    return refusal(keys) if isinstance(keys, Reject) else reply(keys)
+
+
+@routes.post("/sim/bars")
+@with_account
+async def post_bars(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    """Moves the account's market; bars the tape has already passed change nothing and are answered alike."""
+    bars = requests.bars(await request.read())
+    if isinstance(bars, Reject):
+        return refusal(bars, hosted)
+    exchange.apply(hosted, lambda account, now_us: account.on_bar(bars, now_us))
+    return _clock(hosted)
+
+
+@routes.get("/sim/clock")
+@with_account
+async def show_clock(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    return _clock(hosted)
+
+
+@routes.get("/sim/events")
+@with_account
+async def list_events(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    """The account's events from the books, `after` a sequence: what the stream said, for those who missed it."""
+    try:
+        limit = filters.count(request.query, "limit", EVENTS_PAGE_SIZE_MAX, EVENTS_PAGE_SIZE_MAX)
+        after = filters.count(request.query, "after", 0, SEQ_MAX, smallest=0)
+    except ValueError as error:
+        return refusal(Reject(Reason.INVALID, str(error)), hosted)
+    events = exchange.books.events(hosted.account.id, after, limit)
+    return reply([wire.trade_update(event)["data"] for event in events], of=hosted)
+
+
+@routes.post("/sim/faults")
+@with_account
+async def arm_fault(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    try:
+        fault = msgspec.json.decode(await request.read(), type=FaultBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return refusal(Reject(Reason.INVALID, f"request body format is invalid: {error}"), hosted)
+    if fault.kind is FaultKind.DROP_SOCKETS:
+        hosted.drop_listeners()
+    else:
+        hosted.faults.arm(fault.kind, fault.count, fault.delay_ms)
+    return _faults(hosted)
+
+
+@routes.get("/sim/faults")
+@with_account
+async def show_faults(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    return _faults(hosted)
+
+
+def _clock(hosted: Hosted) -> web.Response:
+    return reply({"seq": hosted.account.seq, "clock_us": hosted.account.clock_us}, of=hosted)
+
+
+def _faults(hosted: Hosted) -> web.Response:
+    return reply({kind: left for kind, left in hosted.faults.left.items() if left > 0}, of=hosted)
