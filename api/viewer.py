@@ -1,0 +1,47 @@
+"""One open stream: a bounded queue of frames and when it ends.  Nobody ever waits for a slow viewer."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+# Why the server closes: 4000 + the HTTP status that means the same.
+BAD_MESSAGE: Final = 4400
+NOT_AUTHENTICATED: Final = 4401
+TOO_SLOW: Final = 4408
+UNAVAILABLE: Final = 4503
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a stream ends."""
+
+    code: int
+    reason: str
+    word: str  # the error's code
+
+
+class Viewer:
+    """Takes frames for one browser.  Full means dropped: it reconnects and gets a fresh snapshot."""
+
+    def __init__(self, account: str, frames_max: int) -> None:
+        self.account = account
+        self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._frames: asyncio.Queue[str] = asyncio.Queue(frames_max)
+
+    def offer(self, frame: str) -> None:
+        try:
+            self._frames.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.end(TOO_SLOW, "this viewer does not keep up", "too_slow")
+
+    def offer_if_idle(self, frame: str) -> None:
+        """For what the next frame replaces anyway, such as prices: a busy viewer does without."""
+        if self._frames.qsize() < self._frames.maxsize // 4:
+            self.offer(frame)
+
+    async def next(self) -> str:
+        return await self._frames.get()
+
+    def end(self, code: int, reason: str, word: str) -> None:
+        if not self.ending.done():
+            self.ending.set_result(Ending(code, reason, word))
