@@ -1,5 +1,5 @@
 """The exchange simulator: Alpaca's trading API on 127.0.0.1, matched against a tape of bars.
 
-May import: data, and nothing else of execution: a broker does not know its clients.
+May import data, and of execution only the cost model: a broker does not know its clients.
 Start reading at matching.py (what happens to an order), then wire.py (how it looks from outside).
 """

@@ -2,11 +2,11 @@
 
 Pure: no clock, no randomness, no I/O; `now_us` comes in with every call.  The server calls it over HTTP and
 the parity gate calls it in-process under virtual time.  A market order accepted after bar t fills at the open
-of its symbol's next bar, worse by the slippage:  price = open * (1 ± slippage_bps / 1e4).
+of its symbol's next bar, under the one cost model (execution/strategy/costs.py).
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor, inf, isfinite
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ from execution.exchange.orders import (
     Terms,
     TimeInForce,
 )
+from execution.strategy.costs import commission, fill_price
 
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 
@@ -56,7 +57,6 @@ class Account:
         self.by_client_id: dict[str, str] = {}
         self.fills: list[Fill] = []
         self._open: dict[str, dict[str, None]] = {}  # symbol -> ids of its open orders, oldest first
-        self._slip = terms.slippage_bps / 1e4
         self._listed = set(terms.symbols)
         self._changes = Changes([], {}, set())
 
@@ -164,25 +164,27 @@ class Account:
                 ended = msgspec.structs.replace(order, status=OrderStatus.REJECTED, failed_at_us=at_us)
                 return self._end(ended, EventKind.REJECTED, at_us)
             order = self._store(msgspec.structs.replace(order, priced=True))
-        price = fill_price(order, bar, self._slip)
+        price = price_on(bar, order, self.terms.slippage_bps)
         qty = min(order.leaves_qty, left)
         if price is None or qty <= 0.0:
             return None
         return self._execute(order, qty, price, bar.ts_us, self._stamp(now_us))
 
     def _execute(self, order: Order, qty: float, price: float, bar_us: int, at_us: int) -> Event:
-        notional = order.filled_notional + qty * price
-        commission = self.terms.commission(notional)
+        terms = self.terms
         filled_qty = round(order.filled_qty + qty, QTY_DECIMALS)
+        average = price
+        if order.filled_avg_price is not None:
+            average = (order.filled_qty * order.filled_avg_price + qty * price) / filled_qty
+        # charged per order, so a further fill pays only what it adds
+        charged = commission(filled_qty, average, terms.commission_bps, terms.commission_min)
         complete = filled_qty >= order.qty
         filled = msgspec.structs.replace(
             order,
             status=OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED,
             filled_qty=filled_qty,
-            # notional / qty would not give back the price of a single fill to the last bit
-            filled_avg_price=price if order.filled_qty == 0.0 else notional / filled_qty,
-            filled_notional=notional,
-            commission=commission,
+            filled_avg_price=average,
+            commission=charged,
             filled_at_us=at_us if complete else None,
             updated_at_us=at_us,
         )
@@ -194,7 +196,7 @@ class Account:
             side=order.side,
             qty=qty,
             price=price,
-            commission=commission - order.commission,
+            commission=charged - order.commission,
             cum_qty=filled_qty,
             leaves_qty=filled.leaves_qty,
             bar_us=bar_us,
@@ -283,9 +285,9 @@ class Account:
         return event
 
 
-def fill_price(order: Order, bar: Bar, slip: float) -> float | None:
-    """What one share costs on this bar; None while a limit is not reached."""
-    price = bar.open * (1 + slip) if order.side is Side.BUY else bar.open * (1 - slip)
+def price_on(bar: Bar, order: Order, slippage_bps: float) -> float | None:
+    """What one share costs the order on this bar; None while its limit is not reached."""
+    price = fill_price(bar.open, order.side.sign, slippage_bps)
     limit = order.limit_price
     if limit is None:
         return price
@@ -296,8 +298,5 @@ def fill_price(order: Order, bar: Bar, slip: float) -> float | None:
 
 def _same_session(first_us: int, second_us: int) -> bool:
     """Both instants fall on one New York date, which for regular sessions means one trading session."""
-    return _exchange_date(first_us) == _exchange_date(second_us)
-
-
-def _exchange_date(ts_us: int) -> int:
-    return datetime.fromtimestamp(ts_us / 1e6, UTC).astimezone(_EXCHANGE_ZONE).toordinal()
+    first, second = (datetime.fromtimestamp(us / 1e6, _EXCHANGE_ZONE).date() for us in (first_us, second_us))
+    return first == second

@@ -64,6 +64,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str
     cash: float = 100_000.0
+    # the cost model, as in execution/strategy/costs.py
     slippage_bps: float = 1.0
     commission_bps: float = 0.0
     commission_min: float = 0.0
@@ -74,11 +75,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def account_id(self) -> str:
         return str(uuid5(_ACCOUNTS, self.name))
-
-    def commission(self, notional: float) -> float:
-        if self.commission_bps == 0.0 and self.commission_min == 0.0:
-            return 0.0
-        return max(self.commission_min, notional * self.commission_bps / 1e4)
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +107,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus = OrderStatus.NEW
     filled_qty: float = 0.0
     filled_avg_price: float | None = None
-    filled_notional: float = 0.0
     commission: float = 0.0
     priced: bool = True  # False: no price was known at submit, so buying power is checked at the first bar
     first_bar_us: int | None = None  # the first bar that could have filled it; tells a day order its session
