@@ -92,7 +92,7 @@ class Strategy:
         return f"{type(self).__name__}({values})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._params == self._params
+        return isinstance(other, Strategy) and type(other) is type(self) and other._params == self._params
 
     def __hash__(self) -> int:
         return hash((type(self), *self._params.items()))
