@@ -23,10 +23,10 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(*preferred: int | None) -> int:
+def free_port(*preferred: int) -> int:
     """The first preferred port that is free, else one the kernel picks."""
     for port in preferred:
-        if port and is_free(port):
+        if is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
@@ -34,13 +34,17 @@ def free_port(*preferred: int | None) -> int:
 
 
 def socket_folder(state_dir: Path) -> Path:
-    """A private folder for unix sockets: inside the state folder, or in /tmp where that path is too long."""
+    """Where unix sockets go: inside the state folder, or in /tmp where that path is too long for the kernel."""
     folder = state_dir / "run" / "sockets"
-    if len(os.fsencode(folder)) + len(LONGEST_SOCKET_NAME) > SOCKET_PATH_BYTES_MAX:
-        name = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
-        folder = Path("/tmp") / f"slipway-{os.getuid()}-{name}"
+    if len(os.fsencode(folder)) + len(LONGEST_SOCKET_NAME) <= SOCKET_PATH_BYTES_MAX:
+        return folder
+    name = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
+    return Path("/tmp") / f"slipway-{os.getuid()}-{name}"
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder, or make sure that the one which is there is ours alone: /tmp belongs to everybody."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise SlipwayError(f"{folder} is not a private folder of this user", "Remove it and start again.")
-    return folder

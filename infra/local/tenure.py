@@ -1,0 +1,54 @@
+"""Who is the supervisor of a state folder: a lock that the kernel drops with its process, however that ends."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.processes import ProcessId, read_pid_file, write_pid_file
+from infra.local.site import Site
+
+
+@contextmanager
+def take_tenure(site: Site) -> Iterator[bool]:
+    """Whether we are the supervisor now, for as long as the block lasts."""
+    with _lock_file(site).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        failure_file(site).unlink(missing_ok=True)
+        if identity := ProcessId.of(os.getpid()):
+            write_pid_file(_pid_file(site), identity)
+        yield True
+        _pid_file(site).unlink(missing_ok=True)
+
+
+def is_taken(site: Site) -> bool:
+    try:
+        with _lock_file(site).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def holder(site: Site) -> ProcessId | None:
+    return read_pid_file(_pid_file(site))
+
+
+def failure_file(site: Site) -> Path:
+    """Why the last supervisor could not start, for the command that started it."""
+    return site.run_dir / "failure.json"
+
+
+def _lock_file(site: Site) -> Path:
+    return site.run_dir / "supervisor.lock"
+
+
+def _pid_file(site: Site) -> Path:
+    return site.run_dir / "supervisor.json"

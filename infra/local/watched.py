@@ -1,0 +1,242 @@
+"""One service under watch: start it, see that it becomes ready, notice its death or its freeze, start it again."""
+
+import asyncio
+import os
+import subprocess
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from data.errors import SlipwayError
+from data.settings import ROOT
+from infra.local.orphans import MARK
+from infra.local.processes import ProcessId, kill_group, write_pid_file
+from infra.local.services import Service
+from infra.local.site import Site
+
+POLL_S = 0.05
+PROBE_EVERY_S = 5.0
+PROBES_MISSED_MAX = 3  # a service that does not answer for so long is frozen: it is killed and started again
+PAUSE_FIRST_S = 0.25
+PAUSE_MAX_S = 5.0
+STEADY_AFTER_S = 10.0  # a service that lived so long starts its next life with a clean record
+GRACE_S = 3.5  # two waves of services stop one after the other, and `down` promises ten seconds
+LOG_BYTES_MAX = 20_000_000
+# A mistake of use and a refusal stay what they are however often one tries (data.errors).
+FINAL_EXITS = (0, 2, 3)
+
+
+class State(StrEnum):
+    STOPPED = "stopped"
+    WAITING = "waiting"  # for another service
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    ENDED = "ended"
+
+
+class Watched:
+    """A service and its current process."""
+
+    def __init__(self, service: Service, site: Site, others: "Mapping[str, Watched]") -> None:
+        self.service = service
+        self.site = site
+        self.state = State.STOPPED
+        self.ready = asyncio.Event()
+        self.note = ""  # why the last start or life ended
+        self.failures = 0  # quick deaths in a row
+        self.restarts = 0
+        self.exit_code: int | None = None
+        self.since = datetime.now(UTC)
+        self._others = others
+        self._arguments: Sequence[str] = ()
+        self._environment: dict[str, str] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._was_ready = False
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._keeper is not None and not self._keeper.done()
+
+    @property
+    def has_failed(self) -> bool:
+        """Somebody must look at it, though the supervisor may still be trying."""
+        if self.state is State.ENDED:
+            return self.exit_code != 0
+        return self.state is not State.READY and self.failures >= self.service.starts_max
+
+    @property
+    def pid_file(self) -> Path:
+        return self.site.run_dir / "pids" / f"{self.service.name}.json"
+
+    @property
+    def log(self) -> Path:
+        return self.site.log_dir / f"{self.service.name}.log"
+
+    def start(self, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
+        if self.is_wanted:
+            return
+        self._arguments, self._environment = arguments, environment or {}
+        self.failures, self.restarts, self.note, self.exit_code = 0, 0, "", None
+        self._become(State.WAITING)
+        self._keeper = asyncio.create_task(self._keep(), name=self.service.name)
+
+    async def restart(self) -> None:
+        arguments, environment = self._arguments, self._environment
+        await self.stop()
+        self.start(arguments, environment)
+
+    async def stop(self) -> None:
+        if keeper := self._keeper:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            self._keeper = None
+        self.ready.clear()
+        if process := self._process:
+            if process.returncode is None:
+                process.send_signal(self.service.stop_signal)
+                try:
+                    await asyncio.wait_for(process.wait(), GRACE_S)
+                except TimeoutError:
+                    self.note = f"did not stop within {GRACE_S} s and was killed"
+            await self._bury(process)
+        self.site.withdraw(self.service.publishes)
+        self._become(State.STOPPED)
+
+    def describe(self) -> dict[str, Any]:
+        alive = self._process is not None and self._process.returncode is None
+        return {
+            "name": self.service.name,
+            "state": self.state.value,
+            "pid": self._process.pid if alive and self._process else None,
+            "port": self.site.port(self.service.name) if self.service.listens and alive else None,
+            "for_s": int((datetime.now(UTC) - self.since).total_seconds()),
+            "restarts": self.restarts,
+            "exit_code": self.exit_code,
+            "failed": self.has_failed,
+            "by_default": self.service.by_default,
+            "note": self.note,
+        }
+
+    async def _keep(self) -> None:
+        while True:
+            self._become(State.WAITING)
+            for name in self.service.after:
+                if name in self._others:  # not there: the person runs that one
+                    await self._others[name].ready.wait()
+            self._become(State.STARTING)
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._live_once()
+            except Exception as error:  # whatever it is, the service is started again and the person told
+                self.note = str(error)
+                if not isinstance(error, SlipwayError):
+                    traceback.print_exc()
+            finally:
+                self.ready.clear()
+            if self.service.ends_by_itself and self.exit_code in FINAL_EXITS:
+                self._become(State.ENDED)
+                return
+            lived_s = asyncio.get_running_loop().time() - started
+            self.failures = 1 if self._was_ready and lived_s > STEADY_AFTER_S else self.failures + 1
+            self.restarts += 1
+            self._become(State.RESTARTING)
+            await asyncio.sleep(min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** (self.failures - 1)))
+
+    async def _live_once(self) -> None:
+        service, site = self.service, self.site
+        if service.listens:
+            site.ensure_port_is_free(service.name, may_move=not self._was_ready)
+        await asyncio.to_thread(service.prepare)
+        process = await self._spawn()
+        try:
+            await self._become_ready(process)
+            await asyncio.to_thread(service.once_ready)
+            if service.publishes:
+                site.publish(service.publishes, service.address())
+            self._was_ready = True
+            self._become(State.READY)
+            self.ready.set()
+            await self._watch(process)
+        except Exception:  # but not when cancelled: stop() ends it gently
+            await self._bury(process)
+            raise
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        service = self.service
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        self.exit_code = None
+        environment = os.environ | self.site.environment() | service.environment() | self._environment
+        environment |= {MARK: str(self.site.state_dir), "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *service.command(self._arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=ROOT,
+                env=environment,
+                start_new_session=True,
+            )
+        if identity := ProcessId.of(self._process.pid):
+            write_pid_file(self.pid_file, identity)
+        return self._process
+
+    async def _become_ready(self, process: asyncio.subprocess.Process) -> None:
+        """Return when the service answers; raise when its process ends or stays silent too long."""
+        try:
+            async with asyncio.timeout(self.service.ready_within_s):
+                while process.returncode is None:
+                    if await asyncio.to_thread(self.service.is_ready):
+                        return
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise self._failure(f"was not ready within {self.service.ready_within_s:.0f} s") from None
+        raise self._ended(process)
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Return or raise when the process is no longer of use."""
+        missed = 0
+        while missed < PROBES_MISSED_MAX:
+            try:
+                await asyncio.wait_for(process.wait(), PROBE_EVERY_S)
+            except TimeoutError:
+                missed = 0 if await asyncio.to_thread(self.service.is_ready) else missed + 1
+            else:
+                raise self._ended(process)
+        raise self._failure(f"did not answer {missed} times in a row")
+
+    def _ended(self, process: asyncio.subprocess.Process) -> SlipwayError:
+        self.exit_code = process.returncode
+        code = process.returncode or 0
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return self._failure(how)
+
+    def _failure(self, how: str) -> SlipwayError:
+        name = self.service.name
+        return SlipwayError(f"{name} {how}{last_line(self.log)}", f"See `./slipway logs {name}`.")
+
+    async def _bury(self, process: asyncio.subprocess.Process) -> None:
+        """End what is left of its process group, and forget it."""
+        kill_group(process.pid)
+        await process.wait()
+        self.pid_file.unlink(missing_ok=True)
+
+    def _become(self, state: State) -> None:
+        self.state, self.since = state, datetime.now(UTC)
+
+
+def last_line(log: Path) -> str:
+    """What a process said last, which is mostly why it ended."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f" ({lines[-1].strip()[:200]})" if lines else ""

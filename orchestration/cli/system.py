@@ -1,0 +1,180 @@
+"""`slipway up · down · status · logs · reset · doctor · lab · dagster · test`: the local system."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import Refused, UsageError
+from orchestration.cli.render import JsonOption, console, show
+
+if TYPE_CHECKING:  # psycopg and redis come with it: too slow for --help
+    from infra.local.site import Site
+
+app = typer.Typer()
+Name = Annotated[str | None, typer.Argument(help="A service; all of them when none.")]
+
+
+@app.command()
+def up(
+    only: Annotated[str, typer.Option(help="Just these and what they need, like postgres,valkey.")] = "",
+) -> None:
+    """Start the local system: PostgreSQL, Valkey, exchange, monitor, Dagster."""
+    from infra.local.launch import bring_up
+
+    site = _site()
+    bring_up(site, [name.strip() for name in only.split(",") if name.strip()], _reporter())
+    _print_addresses(site)
+
+
+@app.command()
+def down() -> None:
+    """Stop the local system. Nothing that was stored is lost."""
+    from infra.local.launch import take_down
+
+    print("Slipway is down." if take_down(_site()) else "Slipway was not running.")
+
+
+@app.command()
+def status(as_json: bool = JsonOption) -> None:
+    """Show what runs, where, for how long, and what went wrong."""
+    from infra.local.control import Control, NotRunning
+
+    try:
+        services = Control(_site()).status()
+    except NotRunning as error:
+        services = []
+        empty = f"{error.what[0].upper()}{error.what[1:]}. {error.fix}"
+    else:
+        empty = ""
+    columns = ("name", "state", "pid", "port", "for_s", "restarts", "note")
+    rows = services if as_json else [{name: str(each[name] or "–") for name in columns} for each in services]
+    show(rows, title="Local system", as_json=as_json, empty=empty)
+
+
+@app.command()
+def logs(
+    name: Name = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 30,
+) -> None:
+    """Show the services' logs."""
+    from infra.local.logs import last_lines, log_files, new_lines
+
+    files = log_files(_site().log_dir, name)
+    for file in files:
+        for line in last_lines(file, lines):
+            print(line if name else f"{file.stem:>17} │ {line}")
+    if follow:
+        for service, line in new_lines(files):
+            print(line if name else f"{service:>17} │ {line}", flush=True)
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop everything and delete all local state: databases, lake, keys, logs."""
+    from infra.local.launch import reset as forget
+
+    site = _site()
+    if not site.state_dir.exists():
+        print("There is no local state.")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"reset deletes everything in {site.state_dir}", "Say so with `./slipway reset --yes`."
+            )
+        if not typer.confirm(f"Delete databases, lake, keys and logs in {site.state_dir}?"):
+            raise Refused("nothing was deleted", "Run it again and answer yes.")
+    forget(site)
+    print("Local state is gone. Start afresh with `./slipway up` or `./slipway demo`.")
+
+
+@app.command()
+def doctor(as_json: bool = JsonOption) -> None:
+    """Check this machine and the local system; one fix for each finding."""
+    from infra.local.doctor import examine
+
+    findings = list(examine(_site()))
+    rows: list[dict[str, Any]] = [
+        {"": "✓" if each.is_well else "✗", "what": each.what, "found": each.found, "fix": each.fix}
+        for each in findings
+    ]
+    show(rows, title="Doctor", as_json=as_json, empty="")
+    if not all(each.is_well for each in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the notebooks folder, as part of the local system."""
+    _start_and_say("lab", "lab_url")
+
+
+@app.command()
+def dagster() -> None:
+    """Start Dagster's pages and its daemon, as part of the local system."""
+    _start_and_say("dagster-daemon", "dagster_url")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(
+    context: typer.Context,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out what needs processes or a browser.")
+    ] = False,
+) -> None:
+    """Run ruff, mypy, the layer contracts and all tests; further arguments go to pytest."""
+    from orchestration.cli.quality import check_all
+
+    raise typer.Exit(check_all(fast=fast, pytest_arguments=context.args))
+
+
+def _start_and_say(service: str, address: str) -> None:
+    from data.settings import services
+    from infra.local.launch import bring_up
+
+    site = _site()
+    bring_up(site, [service], _reporter())
+    print(services(site.state_dir)[address])
+
+
+def _site() -> "Site":
+    from infra.local.site import Site
+
+    return Site()
+
+
+def _reporter() -> Callable[[list[dict[str, Any]]], None]:
+    """Tells of each service once, as it becomes ready; on a terminal also which ones are awaited."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    waiting = console.status("starting …")
+    seen: set[str] = set()
+
+    def told(services: list[dict[str, Any]]) -> None:
+        ready = [each["name"] for each in services if each["state"] == "ready"]
+        started_something = len(ready) < len(services) or bool(seen)
+        for name in ready:
+            if name not in seen and started_something:
+                console.print(f"  [green]✓[/] {name}")
+            seen.add(name)
+        pending = [each["name"] for each in services if each["name"] not in ready]
+        if pending and console.is_terminal:
+            waiting.update(f"waiting for {', '.join(pending)}")
+            waiting.start()
+        else:
+            waiting.stop()
+
+    return told
+
+
+def _print_addresses(site: "Site") -> None:
+    from data.settings import services
+
+    published = services(site.state_dir)
+    for title, key in (("monitor", "api_url"), ("Dagster", "dagster_url"), ("notebooks", "lab_url")):
+        if key in published:
+            console().print(f"{title:>10}  {published[key]}", soft_wrap=True)
