@@ -61,9 +61,9 @@ def take_down(site: Site) -> bool:
     supervisor = holder(site)
     if supervisor:
         Control(site).shutdown()
-        if not wait_for(lambda: not is_taken(site), STOPS_WITHIN_S):
+        if not wait_for(lambda: not supervisor.is_alive(), STOPS_WITHIN_S):
             kill_group(supervisor.pid)
-            wait_for(lambda: not is_taken(site), 1.0)
+            wait_for(lambda: not supervisor.is_alive(), 1.0)
     if not site.run_dir.exists():
         return False
     with take_tenure(site) as is_ours:

@@ -41,7 +41,7 @@ class Service:
     once_ready: Callable[[], None] = nothing  # after each start, before those that wait for it
     publishes: str = ""  # the name of its entry in services.json
     address: Callable[[], str] = str
-    environment: Callable[[], dict[str, str]] = dict  # beyond Site.environment
+    environment: Callable[[], dict[str, str]] = dict
     stop_signal: signal.Signals = signal.SIGTERM
     ends_by_itself: bool = False  # a trading session is over some time; nothing else is
     starts_max: int = 3  # quick deaths until `start` reports failure; the supervisor itself goes on trying
@@ -116,6 +116,7 @@ def api(site: Site) -> Service:
         "api",
         lambda _: python("api", "--port", str(site.port("api"))),
         after=("postgres", "valkey"),
+        environment=site.environment,
         # Any answer will do: /health tells of the whole system, and this asks for the process only.
         is_ready=lambda: answers(site.http("api") + "/health", even_unwell=True),
         publishes="api_url",
@@ -132,6 +133,7 @@ def dagster_webserver(site: Site) -> Service:
         "dagster-webserver",
         command,
         after=("postgres",),
+        environment=site.environment,
         prepare=lambda: write_home(site.dagster_home, site.dagster_database_url()),
         is_ready=lambda: answers(site.http("dagster-webserver") + "/server_info"),
         publishes="dagster_url",
@@ -146,6 +148,7 @@ def dagster_daemon(site: Site) -> Service:
         lambda _: python("dagster._daemon", "run", "-w", str(ROOT / "workspace.yaml")),
         # Both create Dagster's tables when they find none: one after the other.
         after=("postgres", "dagster-webserver"),
+        environment=site.environment,
         listens=False,
         prepare=lambda: write_home(site.dagster_home, site.dagster_database_url()),
     )
@@ -156,6 +159,7 @@ def engine(site: Site) -> Service:
         "engine",
         lambda arguments: python("execution", *arguments),
         after=("postgres", "valkey", "exchange"),
+        environment=site.environment,
         by_default=False,
         listens=False,
         ends_by_itself=True,
@@ -176,7 +180,7 @@ def lab(site: Site) -> Service:
         is_ready=lambda: answers(site.http("lab") + "/api"),
         publishes="lab_url",
         address=lambda: f"{site.http('lab')}/lab?token={site.lab_token}",
-        environment=lambda: {"JUPYTER_TOKEN": site.lab_token},
+        environment=lambda: site.environment() | {"JUPYTER_TOKEN": site.lab_token},
     )
 
 

@@ -151,9 +151,8 @@ class Site:
         return self.data.exchange_url or self.http("exchange")
 
     def environment(self) -> dict[str, str]:
-        """What every process of ours needs to know. Secrets travel here, never on a command line."""
+        """Where the servers are, for processes of ours. Secrets travel here, never on a command line."""
         return {
-            "SLIPWAY_STATE_DIR": str(self.state_dir),
             "SLIPWAY_DATABASE_URL": self.database_url(),
             "SLIPWAY_REDIS_URL": self.redis_url(),
             "SLIPWAY_EXCHANGE_URL": self.exchange_url(),

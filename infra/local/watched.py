@@ -171,8 +171,9 @@ class Watched:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.replace(self.log.with_suffix(".log.1"))
         self.exit_code = None
-        environment = os.environ | self.site.environment() | service.environment() | self._environment
-        environment |= {MARK: str(self.site.state_dir), "PYTHONUNBUFFERED": "1"}
+        state_dir = str(self.site.state_dir)
+        environment = os.environ | service.environment() | self._environment
+        environment |= {MARK: state_dir, "SLIPWAY_STATE_DIR": state_dir, "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *service.command(self._arguments),

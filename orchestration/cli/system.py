@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,8 +49,7 @@ def status(as_json: bool = JsonOption) -> None:
         empty = f"{error.what[0].upper()}{error.what[1:]}. {error.fix}"
     else:
         empty = ""
-    columns = ("name", "state", "pid", "port", "for_s", "restarts", "note")
-    rows = services if as_json else [{name: str(each[name] or "–") for name in columns} for each in services]
+    rows = services if as_json else [_summary(each) for each in services]
     show(rows, title="Local system", as_json=as_json, empty=empty)
 
 
@@ -118,8 +118,8 @@ def dagster() -> None:
     _start_and_say("dagster-daemon", "dagster_url")
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def test(
+@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(
     context: typer.Context,
     fast: Annotated[
         bool, typer.Option("--fast", help="Leave out what needs processes or a browser.")
@@ -138,6 +138,18 @@ def _start_and_say(service: str, address: str) -> None:
     site = _site()
     bring_up(site, [service], _reporter())
     print(services(site.state_dir)[address])
+
+
+def _summary(service: dict[str, Any]) -> dict[str, str | None]:
+    return {
+        "service": service["name"],
+        "state": service["state"],
+        "for": str(timedelta(seconds=service["for_s"])),
+        "pid": service["pid"] and str(service["pid"]),
+        "port": service["port"] and str(service["port"]),
+        "restarts": str(service["restarts"] or ""),
+        "last_trouble": service["note"],
+    }
 
 
 def _site() -> "Site":
