@@ -235,7 +235,7 @@ class Event(Message):
     """One numbered change; `row` is the whole new row, null when it could not be read (then resync)."""
 
     seq: int
-    kind: Literal["order", "fill", "position", "control", "run"] | str
+    kind: str = Field(description="order | fill | position | control | run, and what later versions add")
     row: Order | Fill | Position | Control | Run | None
 
 

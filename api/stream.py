@@ -70,13 +70,18 @@ async def stream(websocket: WebSocket) -> None:
         return
     seen = Viewer(hello.account, house.settings.viewer_queue_frames)
     try:
+        seen.hold()
         await hub.join(seen)
-        seen.offer((await snapshot.take(house, seen.account)).model_dump_json())
+        await _show(house, seen)
         await _serve(websocket, house, seen, person)
     except (SlipwayError, psycopg.Error, PoolTimeout) as error:
         await _refuse(websocket, error)
     finally:
         await hub.leave(seen)
+
+
+async def _show(house: Services, seen: Viewer) -> None:
+    seen.release((await snapshot.take(house, seen.account)).model_dump_json())
 
 
 async def _hello(websocket: WebSocket) -> Hello:
@@ -149,7 +154,8 @@ async def _receive(websocket: WebSocket, house: Services, seen: Viewer, person: 
                 until = datetime.fromtimestamp(renewed.expires_at, UTC)
                 seen.offer(Renewed(expires_at=until).model_dump_json())
             elif wish.type == "resync":
-                seen.offer((await snapshot.take(house, seen.account)).model_dump_json())
+                seen.hold()
+                await _show(house, seen)
             else:
                 seen.offer(Pong().model_dump_json())
     except WebSocketDisconnect:

@@ -27,8 +27,22 @@ class Viewer:
         self.account = account
         self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._frames: asyncio.Queue[str] = asyncio.Queue(frames_max)
+        self._held: list[str] | None = None
+
+    def hold(self) -> None:
+        """While a snapshot is being taken, changes wait: they must not arrive before it."""
+        self._held = []
+
+    def release(self, snapshot: str) -> None:
+        """The snapshot, then what waited; a change that it holds already is one the viewer skips by its number."""
+        held, self._held = self._held or [], None
+        for frame in (snapshot, *held):
+            self.offer(frame)
 
     def offer(self, frame: str) -> None:
+        if self._held is not None and len(self._held) < self._frames.maxsize:
+            self._held.append(frame)
+            return
         try:
             self._frames.put_nowait(frame)
         except asyncio.QueueFull:

@@ -1,0 +1,46 @@
+import { age, clock } from '../format'
+import type { Link } from '../client/stream'
+import type { Desk } from '../state/desk'
+import { useClock } from '../state/useClock'
+
+/** What nobody may overlook: a kill, a pause, a picture that is no longer live. */
+export function Banner({ desk, link }: { desk: Desk | null; link: Link }) {
+  const now = useClock()
+  if (link.state === 'lost') {
+    const wait = Math.max(0, link.retryAt - now)
+    return (
+      <p className="banner bad" role="alert">
+        <b>Connection lost</b> ({link.why}). Trying again in {age(wait)}; everything below is as it was then.
+      </p>
+    )
+  }
+  if (!desk) return null
+  if (!desk.ledger) {
+    return (
+      <p className="banner bad" role="alert">
+        <b>The ledger does not answer.</b> Figures are {age(now + desk.skewMs - desk.confirmedAt)} old. See{' '}
+        <code>./slipway status</code>.
+      </p>
+    )
+  }
+  const { control } = desk
+  if (control.mode === 'running') return null
+  const said = `${control.actor || 'somebody'} at ${clock(control.changed_at)} NY: “${control.reason}”`
+  if (control.mode === 'paused') {
+    return (
+      <p className="banner warn" role="status">
+        <b>Paused</b> by {said}. Positions stay; only what reduces them is sent.
+      </p>
+    )
+  }
+  return (
+    <p className="banner bad" role="status" data-testid="killed">
+      <b>Killed</b> by {said}.{' '}
+      {control.verified_flat_at ? (
+        <b className="flat">✓ Verified flat with the broker at {clock(control.verified_flat_at)} NY</b>
+      ) : (
+        <b className="pending">Not yet verified flat with the broker…</b>
+      )}
+    </p>
+  )
+}
