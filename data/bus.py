@@ -3,6 +3,7 @@
 Losing everything in it costs milliseconds: whoever waits here also looks in Postgres.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import redis
@@ -10,9 +11,11 @@ import redis.asyncio
 
 from data.settings import get_settings
 
+AsyncRedis = redis.asyncio.Redis
+
 MARKET_DATA_LENGTH: Final = 10_000  # entries kept per md.{symbol}; a session has 390
 HINT_LENGTH: Final = 1_000
-TIMEOUT_S: Final = 2.0
+TIMEOUT_S: Final = 5.0  # longer than any blocking read here asks to wait
 
 
 def md(symbol: str) -> str:
@@ -50,3 +53,29 @@ def connect_async(url: str | None = None) -> redis.asyncio.Redis:
 def _options() -> dict[str, Any]:
     # redis-py 8 repeats writes by default: one xadd whose reply was lost left two entries.
     return {"retry": None, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+
+
+async def read_streams(
+    connection: redis.asyncio.Redis, after: Mapping[str, str], block_ms: int
+) -> list[tuple[str, str, dict[str, bytes]]]:
+    """The entries behind these ids as (stream, id, fields), waiting up to `block_ms` for the first."""
+    wanted: dict[Any, Any] = dict(after)
+    answer: Any = await connection.xread(wanted, block=block_ms)
+    return [
+        (stream.decode(), entry_id.decode(), {name.decode(): value for name, value in fields.items()})
+        for stream, entries in _pairs(answer)
+        for entry_id, fields in entries
+    ]
+
+
+def _pairs(answer: Any) -> Any:
+    """Streams come as pairs in RESP2 and as a mapping of batches in RESP3."""
+    if not isinstance(answer, dict):
+        return answer or []
+    return [(stream, entries) for stream, batches in answer.items() for entries in batches]
+
+
+async def newest_id(connection: redis.asyncio.Redis, stream: str) -> str:
+    """Where the stream ends now; reading behind it misses nothing that comes later."""
+    newest: Any = await connection.xrevrange(stream, count=1)
+    return str(newest[0][0].decode()) if newest else "0-0"

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final, Literal
 
+import polars as pl
+
 Side = Literal["buy", "sell"]
 
 
@@ -27,3 +29,19 @@ TERMINAL: Final = frozenset(OrderState) - OPEN
 def signed(side: Side, quantity: float) -> float:
     """The change of position that this order means."""
     return quantity if side == "buy" else -quantity
+
+
+# An order with its fill, as a backtest, a rehearsal and the ledger all tell it, so that they can be compared.
+# bar_ts_utc is the open of the bar whose close decided; what was not filled has nulls.
+ORDER_SCHEMA: Final = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "bar_ts_utc": pl.Datetime("us", "UTC"),
+        "side": pl.String(),
+        "qty": pl.Float64(),
+        "target": pl.Float64(),
+        "fill_ts_utc": pl.Datetime("us", "UTC"),
+        "fill_price": pl.Float64(),
+        "commission": pl.Float64(),
+    }
+)

@@ -56,9 +56,10 @@ def find(
         known = {row["symbol"] for row in catalog.summary(connection) if row["dataset"] == dataset}
     for symbol in symbols:
         if symbol not in known:
+            there = ", ".join(sorted(known)) or "none yet"
             raise UsageError(
                 f"no bars of {symbol!r} are in {dataset}",
-                f"Ingest them with `./slipway data ingest {symbol}`, or use one of: {', '.join(sorted(known)) or 'none yet'}.",
+                f"Ingest them with `./slipway data ingest {symbol}`; there are: {there}.",
             )
     healthy = [partition for partition in found if partition.quality != "failed"]
     if not healthy:

@@ -147,6 +147,7 @@ create table orders (
     qty           numeric not null check (qty > 0),
     filled_qty    numeric not null default 0 check (filled_qty >= 0 and filled_qty <= qty),
     target        double precision,
+    reduces       boolean not null default false,   -- it can only bring the position nearer to zero
     bar_ts_utc    timestamptz not null,             -- open of the bar whose close decided
     reference_price numeric not null,               -- that close; what risk counts with
     body_hash     text not null,

@@ -1,0 +1,48 @@
+"""`python -m execution`: the execution service as a process."""
+
+import argparse
+import asyncio
+import sys
+from datetime import date
+
+import uvloop
+
+from data.errors import SlipwayError
+from execution.service import Orders, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m execution", description=__doc__)
+    parser.add_argument("--account", required=True)
+    parser.add_argument("--first", type=date.fromisoformat, required=True, help="first session to replay")
+    parser.add_argument("--last", type=date.fromisoformat, required=True, help="last session to replay")
+    parser.add_argument(
+        "--pace", type=float, default=0.0, help="seconds a bar takes (0: as fast as possible)"
+    )
+    parser.add_argument("--exit-when-done", action="store_true", help="stop after the last bar")
+    parser.add_argument("--take-over", action="store_true", help="even if another engine seems alive")
+    given = parser.parse_args()
+    asked = Orders(given.account, given.first, given.last, given.pace, given.exit_when_done, given.take_over)
+    return serve(asked)
+
+
+def serve(asked: Orders) -> int:
+    """Run the service; an error is a sentence and an exit code."""
+    code = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(asked))
+    except* SlipwayError as group:
+        first = _first_of(group)
+        print(f"error: {first}", file=sys.stderr)
+        code = first.exit_code
+    return code
+
+
+def _first_of(group: BaseExceptionGroup[SlipwayError]) -> SlipwayError:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Brokers: what every one must be able to do, and what they tell us, in our own words.
+
+May import execution.core and data.
+Start reading here, then alpaca.py.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from data.orders import OrderState, Side
+from execution.core.intents import Intent
+from execution.core.lifecycle import Outcome
+
+
+class BrokerFill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution, as the broker told it.  Prices and quantities keep the broker's own digits."""
+
+    execution_id: str
+    coid: str
+    symbol: str
+    side: Side
+    qty: str
+    price: str
+    commission: str
+    filled_at: str
+    bar_ts_us: int | None
+    seq: int | None
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker sees it; `state` is None for a status that we do not know."""
+
+    broker_id: str
+    coid: str
+    symbol: str
+    side: Side
+    qty: str
+    filled_qty: str
+    status: str
+    state: OrderState | None
+
+
+class BrokerEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of the broker's stream."""
+
+    order: BrokerOrder
+    fill: BrokerFill | None
+    seq: int | None
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The stream is open from here on; what happened before must be asked for."""
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A message that made no sense: kept word for word, alarmed, never dropped."""
+
+    payload: str
+    problem: str
+
+
+class BrokerPosition(msgspec.Struct, frozen=True):
+    symbol: str
+    qty: str
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the broker holds of an account, for reconciliation.  `seq` is what it includes."""
+
+    orders: list[BrokerOrder]
+    fills: list[BrokerFill]
+    positions: list[BrokerPosition]
+    seq: int | None
+
+
+class BrokerDown(Exception):
+    """The broker did not answer a question; ask again later."""
+
+
+class Broker(Protocol):
+    """A venue.  Sending never repeats by itself; questions may be asked as often as one likes."""
+
+    async def submit(self, intent: Intent) -> Outcome: ...
+
+    async def find(self, coid: str) -> BrokerOrder | None: ...
+
+    async def cancel_all(self) -> None: ...
+
+    async def books(self) -> Books: ...
+
+    def events(self) -> AsyncIterator[Connected | BrokerEvent | Unreadable]: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,164 @@
+"""From a durable intent to a known answer: claim, send, and find out what became of it.
+
+Protocol steps 4 to 7.  A send is never repeated before the broker was asked, through the whole
+quarantine, whether it has the order.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+from data import bus
+from data.orders import OrderState
+from execution.broker import Broker, BrokerDown
+from execution.core.intents import Intent
+from execution.core.lifecycle import Accepted, Outcome, Rejected, Unknown, after_outcome
+from execution.failpoint import reach
+from execution.settings import ExecutionSettings
+from execution.store import Row, Store
+
+SWEEP_S: Final = 0.25  # an intent whose hint was lost waits no longer than this
+LEASE_MARGIN_S: Final = 1.0  # between claim and send; a process frozen for longer must not send
+LOOK_UP_S: Final = (0.05, 2.0)  # first and longest wait between questions about an unknown order
+
+_log = structlog.get_logger()
+
+
+class Gateway:
+    """Sends the intents of one account."""
+
+    def __init__(
+        self, store: Store, broker: Broker, redis: redis.asyncio.Redis, settings: ExecutionSettings
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._redis = redis
+        self._settings = settings
+        self._at_work: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def submit(self, intent: Intent) -> str | None:
+        """Steps 2 and 3: make the intent durable, then hint.  Returns the limit that refused it, if one did."""
+        reach("before_intent")
+        refused = await self._store.write_intent(intent, self._settings.limits, self._settings.intent_ttl_s)
+        reach("after_intent")
+        if refused is None:
+            try:
+                await self._redis.xadd(
+                    bus.hints(intent.account), {"coid": intent.coid}, maxlen=bus.HINT_LENGTH, approximate=True
+                )
+            except RedisError as error:
+                _log.warning("the hint was lost; the sweep finds the intent", error=str(error))
+            reach("after_hint")
+        return refused
+
+    async def run(self) -> None:
+        """Work on everything that is not known yet, then on every new hint, until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            for row in await self._store.orders("('SENDING')"):
+                self._work_on(row["coid"], self._resolve(row))
+            self._tasks.create_task(self._listen())
+            while True:
+                for row in await self._store.intents_older_than(SWEEP_S):
+                    self._work_on(row["coid"], self._send(row["coid"]))
+                await asyncio.sleep(SWEEP_S)
+
+    async def settled(self) -> None:
+        """Wait until the broker's answer to every intent so far is known."""
+        while await self._store.orders("('INTENT', 'SENDING')"):
+            tasks = list(self._at_work.values())
+            if tasks:
+                await asyncio.wait(tasks, timeout=SWEEP_S)
+            else:
+                await asyncio.sleep(0.001)  # between the hint's arrival and the claim
+
+    async def _listen(self) -> None:
+        stream = bus.hints(self._store.account)
+        last = await bus.newest_id(self._redis, stream)
+        while True:
+            try:
+                for _, entry_id, fields in await bus.read_streams(self._redis, {stream: last}, 1_000):
+                    last = entry_id
+                    coid = fields["coid"].decode()
+                    self._work_on(coid, self._send(coid))
+            except RedisError as error:
+                _log.warning("redis is away; intents are found by the sweep", error=str(error))
+                await asyncio.sleep(SWEEP_S)
+
+    def _work_on(self, coid: str, work: Any) -> None:
+        if coid in self._at_work or self._tasks is None:
+            work.close()
+            return
+        task = self._tasks.create_task(work)
+        self._at_work[coid] = task
+        task.add_done_callback(lambda _: self._at_work.pop(coid, None))
+
+    async def _send(self, coid: str) -> None:
+        row = await self._store.claim(coid)
+        claimed_at = time.monotonic()
+        reach("after_claim")
+        if row is None:
+            await self._store.give_up(coid, "expired, or stopped by a pause or a kill, before it was sent")
+            return
+        await self._attempt(row, claimed_at)
+
+    async def _attempt(self, row: Row, claimed_at: float) -> None:
+        if time.monotonic() - claimed_at > LEASE_MARGIN_S:
+            outcome: Outcome = Unknown("this process was frozen between claim and send; nothing was sent")
+        else:
+            outcome = await self._broker.submit(intent_of(row))
+        reach("after_send")
+        state = after_outcome(outcome, row["attempts"])
+        if isinstance(outcome, Accepted):
+            await self._store.ack(row["coid"], outcome.broker_id)
+        elif isinstance(outcome, Rejected) and state is OrderState.REJECTED:
+            await self._store.reject(row["coid"], outcome.reason)
+        else:
+            _log.warning("the outcome of a send is not known", coid=row["coid"], outcome=repr(outcome))
+            await self._resolve(row)
+
+    async def _resolve(self, row: Row) -> None:
+        """Ask until the broker has it, or has been without it for a whole quarantine."""
+        wait_s, longest_s = LOOK_UP_S
+        while True:
+            age_s = (datetime.now(UTC) - row["sent_at"]).total_seconds()
+            try:
+                order = await self._broker.find(row["coid"])
+            except BrokerDown as error:
+                _log.warning("the broker did not answer about an order", coid=row["coid"], error=str(error))
+            else:
+                if order is not None:
+                    await self._store.apply_order(order)
+                    return
+                if age_s > self._settings.quarantine_s:
+                    break
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, longest_s)
+        again = await self._store.claim_again(row["coid"])
+        claimed_at = time.monotonic()
+        if again is None:
+            await self._store.give_up(row["coid"], "expired while the broker did not have it")
+        else:
+            await self._attempt(again, claimed_at)
+
+
+def intent_of(row: Row) -> Intent:
+    """The order as it was decided, from its row."""
+    return Intent(
+        coid=row["coid"],
+        account=row["account"],
+        artifact_hash=row["artifact_hash"],
+        strategy=row["strategy"],
+        symbol=row["symbol"],
+        side=row["side"],
+        qty=float(row["qty"]),
+        target=row["target"],
+        bar_ts_us=int(row["bar_ts_utc"].timestamp() * 1e6),
+        reference_price=float(row["reference_price"]),
+        decided_at_us=int(row["decided_at"].timestamp() * 1e6),
+    )

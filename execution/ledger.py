@@ -1,0 +1,154 @@
+"""What the broker says, entered once: its stream as it comes, its books whenever the stream may have lied.
+
+Protocol steps 8 and 9.  One task applies everything, so fills reach the books of the engine in order.
+"""
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+import structlog
+
+from data.orders import TERMINAL, OrderState
+from execution.broker import Books, Broker, BrokerDown, BrokerEvent, BrokerFill, Connected, Unreadable
+from execution.failpoint import reach
+from execution.settings import ExecutionSettings
+from execution.store import Row, Store
+
+CATCH_UP_S: Final = 0.5  # an event that the broker numbered and that did not come by then was lost
+RECONNECT_S: Final = (0.1, 5.0)
+
+_log = structlog.get_logger()
+
+
+class Listener(Protocol):
+    """Who wants to know of fills and of orders that ended."""
+
+    def on_fill(self, order: Row, fill: BrokerFill) -> None: ...
+
+    def on_ended(self, order: Row) -> None: ...
+
+
+class Ledger:
+    """Keeps the ledger of one account equal to the broker's."""
+
+    def __init__(self, store: Store, broker: Broker, listener: Listener, settings: ExecutionSettings) -> None:
+        self._store = store
+        self._broker = broker
+        self._listener = listener
+        self._settings = settings
+        self._seq = 0  # everything the broker numbered up to here is entered
+        self._moved = asyncio.Condition()
+        self._last_heard = self._last_reconciled = time.monotonic()
+        self._turn = asyncio.Lock()  # events and reconciliation take turns
+        self.mismatches: list[str] = []
+
+    async def run(self) -> None:
+        """Listen and reconcile until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._keep_reconciling())
+
+    async def caught_up(self, seq: int) -> None:
+        """Wait until everything the broker numbered up to `seq` is entered."""
+        while self._seq < seq:
+            try:
+                async with asyncio.timeout(CATCH_UP_S), self._moved:
+                    await self._moved.wait_for(lambda: self._seq >= seq)
+            except TimeoutError:
+                _log.warning("events were lost; reconciling", have=self._seq, need=seq)
+                await self._try_to_reconcile()
+
+    async def reconcile(self) -> Books:
+        """Make the ledger equal to the broker's books.  Fills are never invented, only learned."""
+        async with self._turn:
+            books = await self._broker.books()
+            known = await self._store.known_executions()
+            for fill in books.fills:
+                if fill.execution_id not in known:
+                    await self._enter_fill(fill, "reconcile")
+            ours = await self._store.order_states()
+            for order in books.orders:
+                if order.coid not in ours:
+                    await self._store.keep_raw(repr(order), "an order that we did not send")
+                elif order.state is None or ours[order.coid] != order.state:
+                    await self._enter_order(order.coid, await self._store.apply_order(order))
+            held = await self._store.positions()
+            told = {position.symbol: float(position.qty) for position in books.positions}
+            self.mismatches = [
+                f"{symbol}: ledger {held.get(symbol, 0.0):g}, broker {told.get(symbol, 0.0):g}"
+                for symbol in sorted(held.keys() | told.keys())
+                if held.get(symbol, 0.0) != told.get(symbol, 0.0)
+            ]
+            if self.mismatches:
+                _log.error("positions differ from the broker's", mismatches=self.mismatches)
+            self._last_reconciled = time.monotonic()
+            await self._move_to(books.seq)
+        return books
+
+    async def _listen(self) -> None:
+        wait_s, longest_s = RECONNECT_S
+        while True:
+            try:
+                async for told in self._broker.events():
+                    self._last_heard = time.monotonic()
+                    if isinstance(told, Connected):
+                        await self.reconcile()  # nothing is replayed on a (re)connect
+                        wait_s = RECONNECT_S[0]
+                    else:
+                        await self._enter(told)
+            except BrokerDown as error:
+                _log.warning("the broker's stream ended; connecting again", error=str(error))
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, longest_s)
+
+    async def _keep_reconciling(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            silent = now - self._last_heard > self._settings.silence_s and await self._store.orders()
+            if silent or now - self._last_reconciled > self._settings.reconcile_every_s:
+                await self._try_to_reconcile()
+                self._last_heard = time.monotonic()
+
+    async def _try_to_reconcile(self) -> None:
+        try:
+            await self.reconcile()
+        except BrokerDown as error:
+            _log.warning("the broker did not answer; reconciling later", error=str(error))
+            await asyncio.sleep(CATCH_UP_S)
+
+    async def _enter(self, told: BrokerEvent | Unreadable) -> None:
+        async with self._turn:
+            if isinstance(told, Unreadable):
+                _log.error("the broker said something unreadable", problem=told.problem)
+                await self._store.keep_raw(told.payload, told.problem)
+                return
+            if told.seq is not None and told.seq <= self._seq:
+                return  # reconciliation was quicker
+            reach("before_event")
+            if told.fill is not None:
+                await self._enter_fill(told.fill, "stream")
+            await self._enter_order(told.order.coid, await self._store.apply_order(told.order))
+            reach("after_event")
+            if told.seq is not None and told.seq > self._seq + 1:
+                _log.warning("the stream skipped events", have=self._seq, got=told.seq)
+                return  # caught_up and the clock bring reconciliation, which fills the hole
+            await self._move_to(told.seq)
+
+    async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
+        order = await self._store.apply_fill(fill, heard_by)
+        if order is not None:
+            self._listener.on_fill(order, fill)
+
+    async def _enter_order(self, coid: str, row: Row | None) -> None:
+        if row is None:
+            _log.error("the broker reports an order that we did not send", coid=coid)
+        elif OrderState(row["state"]) in TERMINAL:
+            self._listener.on_ended(row)
+
+    async def _move_to(self, seq: int | None) -> None:
+        if seq is not None and seq > self._seq:
+            async with self._moved:
+                self._seq = seq
+                self._moved.notify_all()

@@ -1,0 +1,110 @@
+"""From what was promoted to books that are ready to trade: verify, warm up, live through what was traded."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from data import artifacts, query
+from data.artifacts import Artifact, Manifest
+from data.errors import Refused
+from data.orders import signed
+from data.postgres import connect
+from data.registry import versions
+from execution.core.book import Book
+from execution.store import Store
+from execution.strategy import CostModel, Strategy, load_strategy
+
+TIMING = "next_open"  # the only timing that execution knows so far
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A strategy that may trade: its verified artifact, and the strategy made from it."""
+
+    name: str  # crossover@3
+    artifact: Artifact
+    strategy: Strategy
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.artifact.manifest
+
+    @property
+    def costs(self) -> CostModel:
+        costs = self.manifest.costs
+        return CostModel(costs.slippage_bps, costs.commission_bps, costs.commission_min)
+
+
+def load(name: str, artifact_hash: str) -> Promoted:
+    """Verify an artifact, then make its strategy: nothing of it runs before all of it is proved."""
+    artifact = artifacts.load(artifact_hash)
+    manifest = artifact.manifest
+    if manifest.timing != TIMING:
+        raise Refused(
+            f"{name} was researched with the timing {manifest.timing!r}",
+            f"Execution trades {TIMING!r} only; research it with that.",
+        )
+    strategy = load_strategy(artifact.strategy_source, manifest.class_name)(**manifest.params)
+    return Promoted(name, artifact, strategy)
+
+
+def promoted_to_paper() -> list[Promoted]:
+    """Every version on the stage paper."""
+    with connect() as connection:
+        found = versions(connection, "paper")
+    if not found:
+        raise Refused(
+            "no version is promoted to paper", "Promote one: `./slipway promote STRATEGY --to paper`."
+        )
+    return [load(str(version), version.artifact_hash) for version in found]
+
+
+def books_of(promoted: Promoted, account: str) -> list[Book]:
+    """One book per symbol, each with its share of the capital."""
+    manifest = promoted.manifest
+    capital = manifest.capital / len(manifest.universe)
+    return [
+        Book(account, promoted.artifact.hash, manifest.strategy, symbol, promoted.strategy, capital)
+        for symbol in manifest.universe
+    ]
+
+
+def history(promoted: Promoted, last: date, as_of: int) -> pl.DataFrame:
+    """The universe's bars from the artifact's anchor, where its features begin, to `last`."""
+    manifest = promoted.manifest
+    partitions = query.find(
+        manifest.universe,
+        manifest.timeframe,
+        date.fromisoformat(manifest.anchor),
+        last,
+        source=manifest.source,
+        as_of=as_of,
+    )
+    return query.read(partitions)
+
+
+async def prepare(
+    book: Book, bars: pl.DataFrame, traded_from: datetime, until: datetime, store: Store
+) -> None:
+    """Bring a book to where it stands before the bar at `until`: the one path of start, restart and recovery."""
+    own = bars.filter(pl.col("symbol") == book.symbol, pl.col("ts_utc") < until)
+    book.warm(own.filter(pl.col("ts_utc") < traded_from))
+    fills = [
+        (
+            int((row["bar_ts_utc"] or row["filled_at"]).timestamp() * 1e6),
+            signed(row["side"], float(row["qty"])),
+            float(row["price"]),
+            float(row["commission"]),
+        )
+        for row in await store.fills_of(book.artifact_hash, book.symbol)
+    ]
+    book.recover(own.filter(pl.col("ts_utc") >= traded_from), fills)
+    for row in await store.orders():
+        if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
+            left = float(row["qty"] - row["filled_qty"])
+            book.in_flight[row["coid"]] = signed(row["side"], left)
+
+
+def at(ts_us: int) -> datetime:
+    return datetime.fromtimestamp(ts_us / 1e6, UTC)

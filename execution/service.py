@@ -1,0 +1,214 @@
+"""The execution service: one account, from taking the lease to giving it back.
+
+The composition root: everything that trades is made and wired here.  Starting, restarting and recovering
+are one path: take the lease, settle what is unknown, reconcile, bring the books up to date, trade.
+"""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from data import bus, catalog
+from data.control import ensure_account
+from data.errors import Refused, UsageError
+from data.postgres import connect
+from data.settings import get_settings
+from execution import lease, loading
+from execution.broker.alpaca import AlpacaBroker
+from execution.core.book import Book
+from execution.engine import Engine
+from execution.exchange.control import ExchangeControl
+from execution.feed import ReplayFeed
+from execution.gateway import Gateway
+from execution.killswitch import KillSwitch
+from execution.ledger import Ledger
+from execution.loading import Promoted
+from execution.settings import ExecutionSettings
+from execution.store import Row, Store
+
+POOL_SIZE = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a person asked of the service."""
+
+    account: str
+    first: date  # sessions to replay
+    last: date
+    pace_s: float = 0.0  # seconds a bar takes; 0 is as fast as the exchange and the engine can
+    exit_when_done: bool = False
+    take_over: bool = False
+
+
+async def run(asked: Orders) -> None:
+    """Trade until the replay is over (or for ever), SIGTERM, or an error that only a new start can mend."""
+    settings, execution = get_settings(), ExecutionSettings()
+    promoted = loading.promoted_to_paper()
+    with connect() as connection:
+        snapshot = catalog.newest_snapshot(connection)
+    async with AsyncExitStack() as stack:
+        terms = promoted[0].costs
+        opening = ExchangeControl(settings.exchange())
+        async with opening:
+            keys = await opening.open_account(
+                asked.account,
+                cash=sum(one.manifest.capital for one in promoted),
+                slippage_bps=terms.slippage_bps,
+                commission_bps=terms.commission_bps,
+                commission_min=terms.commission_min,
+            )
+        with connect() as connection:
+            cash = sum(one.manifest.capital for one in promoted)
+            ensure_account(connection, asked.account, execution.broker, cash)
+        pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
+            settings.postgres(),
+            min_size=POOL_SIZE,
+            max_size=POOL_SIZE,
+            open=False,
+            kwargs={"row_factory": dict_row},
+        )
+        await stack.enter_async_context(pool)
+        async with pool.connection() as connection_:
+            epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
+        store = Store(pool, asked.account, epoch)
+        redis = bus.connect_async()
+        stack.push_async_callback(redis.aclose)
+        broker = AlpacaBroker(
+            settings.exchange(),
+            keys.key_id,
+            keys.secret_key,
+            connect_s=execution.connect_timeout_s,
+            total_s=execution.request_timeout_s,
+        )
+        stack.push_async_callback(broker.close)
+        exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
+
+        runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
+        books = [book for one in promoted for book in loading.books_of(one, asked.account)]
+        engine = Engine(books)
+        ledger = Ledger(store, broker, engine, execution)
+        gateway = Gateway(store, broker, redis, execution)
+        switch = KillSwitch(
+            store, broker, gateway, ledger, redis, {book.symbol: book.artifact_hash for book in books}
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                _stop_on_signals(tasks)
+                tasks.create_task(gateway.run())
+                await gateway.settled()
+                await ledger.reconcile()
+                feed = await _prepare(promoted, books, runs, asked, store, exchange, redis, epoch)
+                tasks.create_task(ledger.run())
+                tasks.create_task(switch.run())
+                tasks.create_task(engine.run(feed.name, gateway, ledger, redis))
+                tasks.create_task(_heartbeat(store, engine, ledger, switch, feed))
+                await feed.run()
+                for row in runs.values():
+                    await store.note_run(row["id"], engine.bars, finished=True)
+                _log.info("the replay is over", bars=engine.bars)
+                if asked.exit_when_done:
+                    raise _Done
+        except* _Done:
+            pass
+        finally:
+            async with pool.connection() as connection_:
+                await lease.give_back(connection_, asked.account, epoch)
+
+
+class _Done(Exception):
+    """A clean end."""
+
+
+def _stop_on_signals(tasks: asyncio.TaskGroup) -> None:
+    stopping = asyncio.Event()
+
+    async def stop() -> None:
+        await stopping.wait()
+        raise _Done
+
+    tasks.create_task(stop())
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+
+
+async def _run_of(store: Store, one: Promoted, asked: Orders, snapshot: int) -> Row:
+    row = await store.start_run(
+        {
+            "account": asked.account,
+            "artifact_hash": one.artifact.hash,
+            "feed": "replay",
+            "first_session": asked.first,
+            "last_session": asked.last,
+            "snapshot_id": snapshot,
+        }
+    )
+    if row["finished_at"] is not None:
+        raise Refused(
+            f"{one.name} traded {asked.first} to {asked.last} on {asked.account} already",
+            "Choose later sessions, or another account.",
+        )
+    return row
+
+
+async def _prepare(
+    promoted: list[Promoted],
+    books: list[Book],
+    runs: dict[str, Row],
+    asked: Orders,
+    store: Store,
+    exchange: ExchangeControl,
+    redis: bus.AsyncRedis,
+    epoch: int,
+) -> ReplayFeed:
+    """Bring every book to the bar at which trading goes on, and make the feed that continues from there."""
+    clock = (await exchange.clock()).clock_us
+    frames: list[pl.DataFrame] = []
+    for one in promoted:
+        bars = loading.history(one, asked.last, runs[one.artifact.hash]["snapshot_id"])
+        resume = _first_bar(bars, asked.first)
+        if clock is not None:
+            resume = max(resume, loading.at(clock))
+        traded_from = _first_bar(bars, await store.first_session_of(one.artifact.hash))
+        for book in books:
+            if book.artifact_hash == one.artifact.hash:
+                await loading.prepare(book, bars, traded_from, resume, store)
+        frames.append(bars.filter(pl.col("ts_utc") >= resume))
+    tape = pl.concat(frames).unique(["symbol", "ts_utc"])
+    feed = f"replay:{asked.account}:{epoch}"
+    return ReplayFeed(feed, tape, promoted[0].manifest.timeframe, exchange, redis, asked.pace_s)
+
+
+def _first_bar(bars: pl.DataFrame, session: date) -> datetime:
+    """The first bar on or behind a session's date; regular sessions lie within one UTC date."""
+    first = bars.filter(pl.col("ts_utc").dt.date() >= session)["ts_utc"].min()
+    if not isinstance(first, datetime):
+        raise UsageError(
+            f"the lake holds no bars on or after {session}", "Ingest them: `./slipway data ingest`."
+        )
+    return first
+
+
+async def _heartbeat(
+    store: Store, engine: Engine, ledger: Ledger, switch: KillSwitch, feed: ReplayFeed
+) -> None:
+    while True:
+        await store.heartbeat(
+            {
+                **engine.status(),
+                "feed": feed.name,
+                "mode": switch.mode,
+                "mismatches": ledger.mismatches,
+            }
+        )
+        await asyncio.sleep(lease.HEARTBEAT_S)

@@ -1,0 +1,31 @@
+"""The execution room's settings."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from execution.core.risk import Limits
+
+
+class ExecutionSettings(BaseSettings):
+    """How orders are sent, and within which limits."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIPWAY_EXECUTION_", extra="ignore")
+
+    broker: Literal["sim"] = Field(default="sim", validation_alias="SLIPWAY_BROKER")
+    quarantine_s: float = Field(
+        default=30.0, description="how long an order may be absent at the broker before it is sent again"
+    )
+    intent_ttl_s: float = Field(default=120.0, description="an intent not sent by then is abandoned")
+    connect_timeout_s: float = 1.0
+    request_timeout_s: float = 5.0
+    reconcile_every_s: float = 30.0
+    silence_s: float = Field(default=15.0, description="no event for so long with open orders: reconcile")
+    order_notional_max: float = 1_000_000.0
+    position_notional_max: float = 1_000_000.0
+    gross_exposure_max: float = 4_000_000.0
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.order_notional_max, self.position_notional_max, self.gross_exposure_max)

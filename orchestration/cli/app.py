@@ -1,0 +1,20 @@
+"""The tree of commands."""
+
+import typer
+
+from orchestration.cli import bench, data, demo, registry, research, serve, system, trade
+
+app = typer.Typer(
+    name="slipway",
+    help="From a notebook to live orders on one set of rails: same code, same numbers, provably.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, system, serve, research, registry):
+    app.add_typer(module.app)
+app.add_typer(data.app, name="data", help="Market data: ingest it, list it, look at it.")
+app.add_typer(research.strategy, name="strategy", help="Strategy files: make, list and check them.")
+app.add_typer(trade.app, name="trade", help="Trade what was promoted, and stay in control of it.")
+app.add_typer(bench.app, name="bench", help="Measure against a named peer in the same run.")
