@@ -6,7 +6,7 @@ decision.
 
 from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,6 +21,11 @@ CONNECT_TIMEOUT_S = 1.0
 TIMEOUT_S = 5.0
 
 
+Json = dict[str, Any]
+Position = dict[str, int | None]
+Answer = TypeVar("Answer")
+
+
 class TapePosition(NamedTuple):
     """Where an account stands: its last event, and the last bar of its tape (None before the first)."""
 
@@ -28,27 +33,36 @@ class TapePosition(NamedTuple):
     clock_us: int | None
 
 
-class _Call(NamedTuple):
+class _Call(NamedTuple, Generic[Answer]):
     method: str
     path: str
+    answer: type[Answer]
     body: bytes | None = None
 
 
-def _open_account(name: str, terms: dict[str, Any]) -> _Call:
-    return _Call("POST", "/sim/accounts", msgspec.json.encode({"name": name, **terms}))
+def _open_account(name: str, terms: dict[str, Any]) -> _Call[Keys]:
+    return _Call("POST", "/sim/accounts", Keys, msgspec.json.encode({"name": name, **terms}))
 
 
-def _post_bars(bars: Sequence[Bar]) -> _Call:
-    return _Call("POST", "/sim/bars", msgspec.json.encode({"bars": bars}))
+def _post_bars(bars: Sequence[Bar]) -> _Call[Position]:
+    return _Call("POST", "/sim/bars", Position, msgspec.json.encode({"bars": bars}))
 
 
-def _arm_fault(kind: FaultKind, count: int, delay_ms: int) -> _Call:
+def _clock() -> _Call[Position]:
+    return _Call("GET", "/sim/clock", Position)
+
+
+def _arm_fault(kind: FaultKind, count: int, delay_ms: int) -> _Call[Json]:
     body = {"kind": kind, "count": count, "delay_ms": delay_ms}
-    return _Call("POST", "/sim/faults", msgspec.json.encode(body))
+    return _Call("POST", "/sim/faults", Json, msgspec.json.encode(body))
 
 
-_CLOCK = _Call("GET", "/sim/clock")
-_HEALTH = _Call("GET", "/health")
+def _events(after: int) -> _Call[list[Json]]:
+    return _Call("GET", f"/sim/events?after={after}", list[Json])
+
+
+def _health() -> _Call[Json]:
+    return _Call("GET", "/health", Json)
 
 
 class ExchangeControl:
@@ -60,19 +74,23 @@ class ExchangeControl:
         self._session = aiohttp.ClientSession(headers=_headers(keys), timeout=timeout)
 
     async def open_account(self, name: str, **terms: Any) -> Keys:
-        return msgspec.convert(await self._send(_open_account(name, terms)), Keys)
+        return await self._send(_open_account(name, terms))
 
     async def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
-        return TapePosition(**await self._send(_post_bars(bars)))
+        return _position(await self._send(_post_bars(bars)))
 
     async def clock(self) -> TapePosition:
-        return TapePosition(**await self._send(_CLOCK))
+        return _position(await self._send(_clock()))
 
     async def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
         await self._send(_arm_fault(kind, count, delay_ms))
 
-    async def health(self) -> dict[str, Any]:
-        return await self._send(_HEALTH)
+    async def events(self, after: int = 0) -> list[Json]:
+        """The account's next events (at most 10,000) as `trade_updates` would have told them."""
+        return await self._send(_events(after))
+
+    async def health(self) -> Json:
+        return await self._send(_health())
 
     async def close(self) -> None:
         await self._session.close()
@@ -83,7 +101,7 @@ class ExchangeControl:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send(self, call: _Call) -> dict[str, Any]:
+    async def _send(self, call: _Call[Answer]) -> Answer:
         try:
             async with self._session.request(call.method, self._url + call.path, data=call.body) as response:
                 return _answer(call, response.status, await response.read())
@@ -100,19 +118,22 @@ class BlockingExchangeControl:
         self._headers = _headers(keys)
 
     def open_account(self, name: str, **terms: Any) -> Keys:
-        return msgspec.convert(self._send(_open_account(name, terms)), Keys)
+        return self._send(_open_account(name, terms))
 
     def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
-        return TapePosition(**self._send(_post_bars(bars)))
+        return _position(self._send(_post_bars(bars)))
 
     def clock(self) -> TapePosition:
-        return TapePosition(**self._send(_CLOCK))
+        return _position(self._send(_clock()))
 
     def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
         self._send(_arm_fault(kind, count, delay_ms))
 
-    def health(self) -> dict[str, Any]:
-        return self._send(_HEALTH)
+    def events(self, after: int = 0) -> list[Json]:
+        return self._send(_events(after))
+
+    def health(self) -> Json:
+        return self._send(_health())
 
     def close(self) -> None:
         self._connection.close()
@@ -123,7 +144,7 @@ class BlockingExchangeControl:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, call: _Call) -> dict[str, Any]:
+    def _send(self, call: _Call[Answer]) -> Answer:
         try:
             self._connection.request(call.method, call.path, call.body, self._headers)
             response = self._connection.getresponse()
@@ -133,6 +154,10 @@ class BlockingExchangeControl:
             raise _unreachable(self._url, error) from error
 
 
+def _position(answer: Position) -> TapePosition:
+    return TapePosition(answer["seq"] or 0, answer["clock_us"])
+
+
 def _headers(keys: Keys | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json"}
     if keys is not None:
@@ -140,22 +165,22 @@ def _headers(keys: Keys | None) -> dict[str, str]:
     return headers
 
 
-def _answer(call: _Call, status: int, body: bytes) -> dict[str, Any]:
+def _answer(call: _Call[Answer], status: int, body: bytes) -> Answer:
     try:
-        answer = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+        if status == 200:
+            return msgspec.json.decode(body, type=call.answer)
+        message = msgspec.json.decode(body, type=Json)["message"]
+    except (msgspec.MsgspecError, KeyError) as error:
         raise Unavailable(
-            f"{call.method} {call.path} was answered with {status} and no JSON",
+            f"{call.method} {call.path} was answered with {status} and not as an exchange would",
             "Is another program listening on the exchange's port? `./slipway status` shows the ports.",
         ) from error
     if status >= 500:
-        raise Unavailable(f"the exchange failed at {call.path}: {answer.get('message')}", "Look at its log.")
-    if status >= 400:
-        raise Refused(
-            f"the exchange refused {call.path}: {answer.get('message')}",
-            "Check the account's keys." if status == 401 else "Correct the request.",
-        )
-    return answer
+        raise Unavailable(f"the exchange failed at {call.path}: {message}", "Look at its log.")
+    raise Refused(
+        f"the exchange refused {call.path}: {message}",
+        "Check the account's keys." if status == 401 else "Correct the request.",
+    )
 
 
 def _unreachable(url: str, error: Exception) -> Unavailable:
