@@ -30,6 +30,12 @@ def instance(database_url: str) -> dict[str, object]:
     }
     return {
         "storage": {"postgres": {"postgres_db": database}},
+        # Queued, so that concurrency pools work; looked at each second, for a run should not wait five to start.
+        "run_coordinator": {
+            "module": "dagster",
+            "class": "QueuedRunCoordinator",
+            "config": {"dequeue_interval_seconds": 1},
+        },
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
         "freshness": {"enabled": True},

@@ -45,19 +45,23 @@ def choose_identity(folder: Path, installation: Path) -> Identity:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Identity((), installation, folder, os.geteuid())
-    if _works(NAMESPACE, "test", "-w", str(folder)) and _works(
-        NAMESPACE, str(installation / "bin" / "postgres"), "-V"
-    ):
+    postgres = str(installation / "bin" / "postgres")
+    moved = (
+        moved_home(folder) / "data"
+    ).exists()  # once moved, data stays there: an empty cluster is no substitute
+    if not moved and _works(NAMESPACE, "test", "-w", str(folder)) and _works(NAMESPACE, postgres, "-V"):
         return Identity(NAMESPACE, installation, folder, 0)
     if not _works(AS_NOBODY, "true"):
         raise SlipwayError(
             "PostgreSQL does not run as root, and this machine allows neither user namespaces nor setpriv",
             "Run Slipway as a normal user, or set SLIPWAY_DATABASE_URL to a PostgreSQL of yours.",
         )
-    home = folder if _works(AS_NOBODY, "test", "-x", str(folder.parent)) else moved_home(folder)
-    home.mkdir(parents=True, exist_ok=True)
+    reachable = not moved and _works(AS_NOBODY, "test", "-x", str(folder.parent))
+    home = folder if reachable else moved_home(folder)
+    REACHABLE_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     os.chown(home, NOBODY, NOBODY)
-    if not _works(AS_NOBODY, str(installation / "bin" / "postgres"), "-V"):
+    if not _works(AS_NOBODY, postgres, "-V"):
         installation = _copy(installation)
     return Identity(AS_NOBODY, installation, home, NOBODY)
 

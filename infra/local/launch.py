@@ -45,6 +45,7 @@ def running_supervisor(site: Site) -> Control:
         lambda: control.is_running() or (child.poll() is not None and not is_taken(site)), STARTS_WITHIN_S
     )
     if control.is_running():
+        child.returncode = 0  # it outlives us on purpose: Python need not warn of a process left running
         return control
     try:
         failure = json.loads(failure_file(site).read_text())

@@ -26,8 +26,10 @@ def end_orphans(site: Site) -> list[str]:
         wait_for(lambda wave=wave: not any(found[name].is_alive() for name in wave), GRACE_S)  # type: ignore[misc]
         for name in wave:
             stop_group(found[name], signal.SIGKILL, 1.0)
-    for process in marked(site):
+    children = marked(site)
+    for process in children:
         _signal(process, signal.SIGKILL)
+    wait_for(lambda: not any(process.is_alive() for process in children), 1.0)
     for path in files.values():
         path.unlink(missing_ok=True)
     (site.run_dir / "services.json").unlink(missing_ok=True)

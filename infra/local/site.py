@@ -44,7 +44,6 @@ class Site:
         self.run_dir = self.state_dir / "run"
         self.log_dir = self.state_dir / "logs"
         self.dagster_home = self.state_dir / "dagster"
-        self._remembered: dict[str, Any] = _read(self.run_dir / "ports.json")
         self._published: dict[str, str] = {}
 
     @property
@@ -76,14 +75,15 @@ class Site:
         """The port this service listens on: the one asked for, else last time's, else a free one."""
         if chosen := self.infra.chosen_port(service):
             return chosen
-        if service not in self._remembered:
-            self.pick_port(service)
-        return int(self._remembered[service])
+        remembered = self._remembered().get(service)
+        return int(remembered) if remembered else self.pick_port(service)
 
-    def pick_port(self, service: str) -> None:
-        taken = {port for name, port in self._remembered.items() if name in PORTS}
+    def pick_port(self, service: str) -> int:
+        ours = {port for name, port in self._remembered().items() if name in PORTS}
         preferred = (PORTS[service] + 10 * checkout for checkout in range(CHECKOUTS_MAX))
-        self._remember(service, free_port(*(port for port in preferred if port not in taken)))
+        port = free_port(*(port for port in preferred if port not in ours))
+        self._remember(service, port)
+        return port
 
     def ensure_port_is_free(self, service: str, *, may_move: bool) -> None:
         if is_free(self.port(service)):
@@ -98,13 +98,23 @@ class Site:
 
     @property
     def lab_token(self) -> str:
-        if "lab_token" not in self._remembered:
-            self._remember("lab_token", secrets.token_urlsafe(24))
-        return str(self._remembered["lab_token"])
+        if token := self._remembered().get("lab_token"):
+            return str(token)
+        self._remember("lab_token", secrets.token_urlsafe(24))
+        return self.lab_token
+
+    def _remembered(self) -> dict[str, Any]:
+        """Read anew each time: the supervisor's choice is what counts for a command that looks on."""
+        try:
+            known: dict[str, Any] = json.loads((self.run_dir / "ports.json").read_text())
+        except (FileNotFoundError, ValueError):  # torn or missing: everything in it can be chosen again
+            return {}
+        return known
 
     def _remember(self, name: str, value: int | str) -> None:
-        self._remembered[name] = value
-        write_private(self.run_dir / "ports.json", json.dumps(self._remembered, indent=2))
+        self.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remembered = self._remembered() | {name: value}
+        write_private(self.run_dir / "ports.json", json.dumps(remembered, indent=2))
 
     # the embedded servers, None where the person named one of their own
 
@@ -177,12 +187,3 @@ class Site:
 
 def port_variable(service: str) -> str:
     return f"SLIPWAY_INFRA_{service.upper().replace('-', '_')}_PORT"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A torn or missing file is an empty one: everything in it can be chosen again."""
-    try:
-        known: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return known

@@ -6,6 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from data.settings import get_settings
 from infra.local.embedded import embedded_postgres, embedded_valkey
@@ -27,8 +29,9 @@ def test_redis_starts_empty_and_asks_for_its_password(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0
         address = client.get_connection_kwargs()
+        once = Retry(NoBackoff(), 0)
     with (
-        redis.Redis(host=address["host"], port=address["port"], retry=None) as stranger,
+        redis.Redis(host=address["host"], port=address["port"], retry=once) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
         stranger.ping()
