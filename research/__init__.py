@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from execution.strategy import CostModel, Strategy
 from research.backtest import Backtest, backtest
-#from research.report import report
+from research.report import report
 from research.sweep import sweep
 
 if TYPE_CHECKING:
     from data import bars
 
-__all__ = ["Backtest", "CostModel", "Strategy", "backtest", "bars", "sweep"]
+__all__ = ["Backtest", "CostModel", "Strategy", "backtest", "bars", "report", "sweep"]
 
 
 def __getattr__(name: str) -> object:

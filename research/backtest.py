@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import FloatArray
 from research.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
@@ -16,20 +17,6 @@ from research.statistics import as_row, bars_per_year, from_tally
 from research.trades import trades_of
 
 _TS: Final = pl.Datetime("us", "UTC")
-
-ORDER_SCHEMA: Final = pl.Schema(
-    {
-        "symbol": pl.String(),
-        "bar_ts_utc": _TS,
-        "side": pl.String(),
-        "qty": pl.Float64(),
-        "target": pl.Float64(),
-        "fill_ts_utc": _TS,
-        "fill_price": pl.Float64(),
-        "commission": pl.Float64(),
-    }
-)
-"""bar_ts_utc: open of the bar whose close decided; qty is positive; fill columns are null until filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +30,7 @@ class Backtest:
     lot: float
     bars: pl.DataFrame
     orders: pl.DataFrame
-    """ORDER_SCHEMA, by symbol, then time"""
+    """data.orders.ORDER_SCHEMA, by symbol, then time; fill columns are null until filled"""
     trades: pl.DataFrame
     """research.trades.TRADE_SCHEMA; the last of a symbol may still be open"""
     equity: pl.DataFrame

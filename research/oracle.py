@@ -113,13 +113,17 @@ def _check_vectorbt(backtest: Backtest) -> Verdict:
         for at, qty, price, fee in zip(
             records["Timestamp"], records["Size"] * signs, records["Price"], records["Fees"], strict=True
         ):
-            rows.append((book.symbol, int(book.ts_us[book.start + at - 1]), float(qty), float(price), float(fee)))
+            rows.append(
+                (book.symbol, int(book.ts_us[book.start + at - 1]), float(qty), float(price), float(fee))
+            )
         positions = portfolio.positions
         closed = positions.closed.records
         closed = closed[closed["col"] == 0]
         trades += len(closed)
         wins += int((closed["pnl"] > 0).sum())
-        newest = np.searchsorted(book.ts_us, backtest.equity["ts_utc"].dt.epoch("us").to_numpy(), side="right") - 1
+        newest = (
+            np.searchsorted(book.ts_us, backtest.equity["ts_utc"].dt.epoch("us").to_numpy(), side="right") - 1
+        )
         value = np.asarray(portfolio.value(), dtype=float).ravel()
         share = backtest.capital / len(backtest.symbols)
         total += np.where(newest < book.start, share, value[np.maximum(newest - book.start, 0)])

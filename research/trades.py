@@ -70,7 +70,7 @@ class _RoundTrip:
 
 
 def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
-    """The round trips of filled orders (research.backtest.ORDER_SCHEMA), by symbol, then time."""
+    """The round trips of filled orders (data.orders.ORDER_SCHEMA), by symbol, then time."""
     rows: list[dict[str, Any]] = []
     filled = orders.filter(pl.col("fill_price").is_not_null())
     for (symbol,), fills in filled.group_by("symbol", maintain_order=True):
