@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from data.errors import SlipwayError
@@ -15,6 +16,15 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 chooses a free one")
     parser.add_argument("--state-dir", type=Path, required=True, help="folder of the exchange's books")
     arguments = parser.parse_args()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,  # plain: a traceback with locals would print secret keys
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         uvloop.run(serve(arguments.port, arguments.state_dir))
     except SlipwayError as error:

@@ -49,10 +49,10 @@ class Books:
     """The file `books.db`; whoever opened it holds it alone until it is closed or its process dies."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # it holds the secret keys
         self._path = path
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # it holds the secret keys
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             # One owner: no other process may write, and a second exchange on the same folder is turned away.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -69,6 +69,8 @@ class Books:
             raise self._unwritable(error) from error
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -212,7 +214,7 @@ class Books:
         except sqlite3.Error as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: sqlite3.Error) -> Unavailable:
+    def _unwritable(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"the exchange's books {self._path} cannot be written ({error})",
             "Free disk space and check the folder's permissions; nothing that was acknowledged is lost.",

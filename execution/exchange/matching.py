@@ -137,7 +137,7 @@ class Account:
             waiting = self._open.get(bar.symbol)
             if waiting:
                 share = self.terms.participation
-                left: float = inf if share is None else floor(bar.volume * share)
+                left = inf if share is None else float(floor(bar.volume * share))
                 for order_id in list(waiting):
                     event = self._match(self.orders[order_id], bar, left, now_us)
                     if event is not None:

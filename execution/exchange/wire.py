@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from execution.exchange.matching import Account
-from execution.exchange.orders import Event, Fill, Order, OrderStatus, Position, Reason, Reject
+from execution.exchange.orders import QTY_DECIMALS, Event, Fill, Order, OrderStatus, Position, Reason, Reject
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ STATUS_AND_CODE: dict[Reason, tuple[int, int]] = {
 
 def quantity(value: float) -> str:
     """Shares the way Alpaca writes them: no exponent, no trailing zeros."""
-    return str(int(value)) if value.is_integer() else f"{value:.9f}".rstrip("0")
+    return f"{value:.{QTY_DECIMALS}f}".rstrip("0").rstrip(".")
 
 
 def price(value: float) -> str:

@@ -1,0 +1,164 @@
+"""Whatever a client sends, the answer is one JSON error that names the field, and nothing changed."""
+
+import json
+from collections.abc import Callable
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from exchange_process import OPEN_US, ExchangeProcess, Tape
+
+GOOD = {"symbol": "AAA", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+BAR = ["AAA", "1m", OPEN_US, 100.0, 101.0, 99.0, 100.0, 1_000.0]
+
+
+def send(tape: Tape, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    connection = HTTPConnection(tape.url.removeprefix("http://"), timeout=5)
+    keys = {"APCA-API-KEY-ID": tape.keys.key_id, "APCA-API-SECRET-KEY": tape.keys.secret_key}
+    raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request(method, path, raw, {**keys, **headers})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"qty": "0"}, "qty must be > 0"),
+        ({"qty": "-1"}, "qty must be > 0"),
+        ({"qty": "ten"}, "qty must be a number"),
+        ({"qty": "nan"}, "qty must be a finite number"),
+        ({"qty": None}, "qty is required"),
+        ({"qty": [1]}, "request body format is invalid"),
+        ({"qty": None, "notional": "100"}, "notional is not supported"),
+        ({"symbol": None}, "symbol is required"),
+        ({"symbol": "aaa"}, "symbol is required"),
+        ({"symbol": "AAA'; --"}, "symbol is required"),
+        ({"side": "hold"}, "side must be one of buy, sell"),
+        ({"type": "stop", "stop_price": "1"}, "stop_price is not supported"),
+        ({"type": "trailing_stop"}, "type must be one of market, limit"),
+        ({"type": "limit"}, "limit orders require a limit price"),
+        ({"type": "limit", "limit_price": "-5"}, "limit orders require a limit price > 0"),
+        ({"limit_price": "5"}, "market orders require no limit price"),
+        ({"time_in_force": "fok"}, "time_in_force must be one of day, gtc"),
+        ({"order_class": "bracket"}, "order_class bracket is not supported"),
+        ({"client_order_id": "x" * 129}, "client_order_id must be at most 128"),
+    ],
+)
+def test_a_bad_order_is_a_422_that_names_the_field(tape: Tape, change: dict[str, Any], says: str) -> None:
+    status, answer = send(tape, "POST", "/v2/orders", {**GOOD, **change})
+    assert (status, answer["code"]) == (422, 40010001)
+    assert says in answer["message"]
+    assert tape.control.clock().seq == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"text"', b"qty=1&symbol=AAA"])
+@pytest.mark.parametrize("path", ["/v2/orders", "/sim/bars", "/sim/accounts", "/sim/faults"])
+def test_a_body_that_is_not_the_expected_json_is_a_422(tape: Tape, path: str, body: bytes) -> None:
+    status, answer = send(tape, "POST", path, body)
+    assert (status, answer["code"]) == (422, 40010001)
+
+
+def test_a_body_of_many_megabytes_is_refused(tape: Tape) -> None:
+    status, answer = send(tape, "POST", "/v2/orders", b"x" * (5 << 20))
+    assert (status, answer["code"]) == (413, 41310000)
+
+
+@pytest.mark.parametrize(
+    ("bars", "says"),
+    [
+        ([], "bars is empty"),
+        ([BAR, BAR], "bars has AAA twice"),
+        ([BAR, ["BBB", "1m", OPEN_US + 1, *BAR[3:]]], "different timestamps"),
+        ([["AAA", "1m", OPEN_US, 100.0, 99.0, 99.0, 100.0, 1.0]], "outside low and high"),
+        ([["AAA", "1m", OPEN_US, 0.0, 1.0, 0.0, 1.0, 1.0]], "not positive"),
+        ([["AAA", "1m", OPEN_US, 100.0, 101.0, 99.0, 100.0, -1.0]], "negative volume"),
+        ([["AAA", "1m", OPEN_US, None, 101.0, 99.0, 100.0, 1.0]], "format is invalid"),
+        ([["no symbol", "1m", *BAR[2:]]], "is no symbol"),
+    ],
+)
+def test_bad_bars_do_not_move_the_tape(tape: Tape, bars: list[Any], says: str) -> None:
+    status, answer = send(tape, "POST", "/sim/bars", {"bars": bars})
+    assert (status, answer["code"]) == (422, 40010001)
+    assert says in answer["message"]
+    assert tape.control.clock() == (0, None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=new", "limit=0", "limit=501", "limit=x", "direction=up", "after=yesterday", "until=2025-13-01"],
+)
+def test_a_bad_list_query_is_a_422(tape: Tape, query: str) -> None:
+    assert send(tape, "GET", f"/v2/orders?{query}")[0] == 422
+
+
+@pytest.mark.parametrize(
+    "query", ["page_size=101", "direction=x", "page_token=x", "page_token=20251111093000000::nobody"]
+)
+def test_a_bad_activities_query_is_a_422(tape: Tape, query: str) -> None:
+    assert send(tape, "GET", f"/v2/account/activities/FILL?{query}")[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v2/nothing", 404),
+        ("GET", "/", 404),
+        ("PUT", "/v2/orders", 405),
+        ("GET", "/v2/orders/not-a-uuid", 404),
+        ("DELETE", "/v2/orders/not-a-uuid", 404),
+        ("GET", "/v2/orders:by_client_order_id", 404),
+        ("GET", "/v2/assets/no%20symbol", 404),
+        ("GET", "/sim/events?after=-1", 422),
+        ("GET", f"/sim/events?after={2**64}", 422),
+    ],
+)
+def test_a_wrong_path_has_the_same_error_shape(tape: Tape, method: str, path: str, status: int) -> None:
+    answered, answer = send(tape, method, path)
+    assert answered == status
+    assert answer["code"] // 100_000 in (status, 400)
+    assert answer["message"]
+
+
+@pytest.mark.parametrize("path", ["/v2/account", "/v2/orders", "/v2/positions", "/sim/clock", "/sim/events"])
+def test_every_account_route_asks_for_keys(tape: Tape, path: str) -> None:
+    status, answer = send(tape, "GET", path, **{"APCA-API-SECRET-KEY": "wrong"})
+    assert (status, answer["code"]) == (401, 40110000)
+
+
+def test_a_page_that_pretends_to_be_local_under_another_name_is_turned_away(tape: Tape) -> None:
+    assert send(tape, "POST", "/sim/accounts", {"name": "x"}, Host="evil.example")[0] == 403
+
+
+def test_opening_an_account_again_returns_its_keys_but_never_other_terms(
+    exchange: ExchangeProcess, open_tape: Callable[..., Tape]
+) -> None:
+    tape = open_tape()
+    terms = {"name": "again", "cash": 5_000, "slippage_bps": 2}
+    status, keys = send(tape, "POST", "/sim/accounts", terms)
+    assert status == 200
+    assert send(tape, "POST", "/sim/accounts", terms) == (200, keys)
+    assert send(tape, "POST", "/sim/accounts", {"name": "again"}) == (200, keys)
+    status, answer = send(tape, "POST", "/sim/accounts", {**terms, "cash": 6_000})
+    assert status == 422
+    assert answer["message"] == "account again exists with another cash; name a new one"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {},
+        {"name": ""},
+        {"name": "../x"},
+        {"name": "x", "cash": 0},
+        {"name": "x", "cash": "lots"},
+        {"name": "x", "multiplier": 0.5},
+        {"name": "x", "slippage_bps": -1},
+        {"name": "x", "participation": 2},
+        {"name": "x", "commision_bps": 1},
+    ],
+)
+def test_an_account_with_senseless_terms_is_not_opened(tape: Tape, terms: dict[str, Any]) -> None:
+    assert send(tape, "POST", "/sim/accounts", terms)[0] == 422
