@@ -32,10 +32,10 @@ class Listener(Protocol):
 class Ledger:
     """Keeps the ledger of one account equal to the broker's."""
 
-    def __init__(self, store: Store, broker: Broker, listener: Listener, settings: ExecutionSettings) -> None:
+    def __init__(self, store: Store, broker: Broker, settings: ExecutionSettings) -> None:
         self._store = store
         self._broker = broker
-        self._listener = listener
+        self._listener: Listener | None = None
         self._settings = settings
         self._seq = 0  # everything the broker numbered up to here is entered
         self._moved = asyncio.Condition()
@@ -43,8 +43,13 @@ class Ledger:
         self._turn = asyncio.Lock()  # events and reconciliation take turns
         self.mismatches: list[str] = []
 
-    async def run(self) -> None:
-        """Listen and reconcile until cancelled."""
+    async def run(self, listener: Listener) -> None:
+        """Enter what the broker says and pass it on, until cancelled.
+
+        Nobody is told of what reconciliation enters before this: books recover that from the ledger, and
+        hearing it twice would double it.
+        """
+        self._listener = listener
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._keep_reconciling())
@@ -138,13 +143,13 @@ class Ledger:
 
     async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
         order = await self._store.apply_fill(fill, heard_by)
-        if order is not None:
+        if order is not None and self._listener is not None:
             self._listener.on_fill(order, fill)
 
     async def _enter_order(self, coid: str, row: Row | None) -> None:
         if row is None:
             _log.error("the broker reports an order that we did not send", coid=coid)
-        elif OrderState(row["state"]) in TERMINAL:
+        elif OrderState(row["state"]) in TERMINAL and self._listener is not None:
             self._listener.on_ended(row)
 
     async def _move_to(self, seq: int | None) -> None:

@@ -97,7 +97,7 @@ async def run(asked: Orders) -> None:
         runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
         books = [book for one in promoted for book in loading.books_of(one, asked.account)]
         engine = Engine(books)
-        ledger = Ledger(store, broker, engine, execution)
+        ledger = Ledger(store, broker, execution)
         gateway = Gateway(store, broker, redis, execution)
         switch = KillSwitch(
             store, broker, gateway, ledger, redis, {book.symbol: book.artifact_hash for book in books}
@@ -109,7 +109,7 @@ async def run(asked: Orders) -> None:
                 await gateway.settled()
                 await ledger.reconcile()
                 feed = await _prepare(promoted, books, runs, asked, store, exchange, redis, epoch)
-                tasks.create_task(ledger.run())
+                tasks.create_task(ledger.run(engine))
                 tasks.create_task(switch.run())
                 tasks.create_task(engine.run(feed.name, gateway, ledger, redis))
                 tasks.create_task(_heartbeat(store, engine, ledger, switch, feed))

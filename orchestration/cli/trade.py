@@ -1,0 +1,156 @@
+"""`slipway trade`: run what was promoted, look at the ledger, stop it."""
+
+import asyncio
+import getpass
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.render import JsonOption, show
+
+app = typer.Typer(no_args_is_help=True)
+
+Account = Annotated[str | None, typer.Option(help="The account; the newest when none is named.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest.")]
+Day = typer.Option(formats=["%Y-%m-%d"], help="A session like 2026-10-01.")
+
+KILL_PATIENCE_S = 60.0  # longer than the slowest demo bar; what is not flat by then needs a person
+
+
+@app.command()
+def run(
+    first: Annotated[datetime, Day],
+    last: Annotated[datetime | None, Day] = None,
+    account: Annotated[str, typer.Option(help="Opened at the exchange simulator if it is new.")] = "paper",
+    pace: Annotated[float, typer.Option(min=0.0, help="Seconds a bar takes; 0 is full speed.")] = 0.0,
+    stay: Annotated[bool, typer.Option(help="Stay on duty after the last bar.")] = False,
+    take_over: Annotated[bool, typer.Option(help="Even if another engine seems alive.")] = False,
+) -> None:
+    """Trade the promoted strategies over recorded sessions, through the exchange simulator."""
+    from execution.__main__ import serve
+    from execution.service import Orders
+
+    code = serve(
+        Orders(account, first.date(), (last or first).date(), pace, exit_when_done=not stay, take_over=take_over)
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def positions(account: Account = None, as_json: bool = JsonOption) -> None:
+    """What the account holds."""
+    from data import ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+        rows = ledger.positions(connection, name)
+    show(rows, title=f"Positions of {name}", as_json=as_json, empty=f"{name} is flat.")
+
+
+@app.command()
+def orders(account: Account = None, limit: Limit = 20, as_json: bool = JsonOption) -> None:
+    """The newest orders and where each of them is."""
+    from data import ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+        rows = ledger.orders(connection, name, limit)
+    show(rows, title=f"Orders of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+
+
+@app.command()
+def fills(account: Account = None, limit: Limit = 20, as_json: bool = JsonOption) -> None:
+    """The newest executions."""
+    from data import ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+        rows = ledger.fills(connection, name, limit)
+    show(rows, title=f"Fills of {name}", as_json=as_json, empty=f"{name} has no fills.")
+
+
+@app.command()
+def latency(account: Account = None, as_json: bool = JsonOption) -> None:
+    """How long the steps of an order took."""
+    from data import ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+        rows = ledger.latencies(connection, name)
+    show(rows, title=f"Latencies of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+
+
+@app.command()
+def pause(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
+    """Send nothing that increases risk; closing goes on."""
+    print(_tell(account, "paused", reason))
+
+
+@app.command()
+def resume(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
+    """Trade again after a pause or a kill."""
+    print(_tell(account, "running", reason))
+
+
+@app.command()
+def kill(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
+    """Stop, cancel, close everything, and wait until the broker itself shows the account flat."""
+    from data.control import get_control
+    from data.errors import Unavailable
+    from data.postgres import connect
+
+    name = _tell(account, "killed", reason).split()[0]
+    give_up_at = time.monotonic() + KILL_PATIENCE_S
+    while time.monotonic() < give_up_at:
+        with connect() as connection:
+            flat_at = get_control(connection, name).verified_flat_at
+        if flat_at is not None:
+            print(f"{name} is flat: the broker showed no position and no order at {flat_at:%H:%M:%S} UTC.")
+            return
+        time.sleep(0.25)
+    raise Unavailable(
+        f"{name} is killed, but not proved flat after {KILL_PATIENCE_S:.0f} s",
+        "Nothing that increases risk is sent. See `./slipway trade positions`, and that an engine runs for the "
+        "account and its market moves.",
+    )
+
+
+@app.command()
+def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
+    """Compare the ledger with the broker's books; exit 1 when they differ."""
+    from data import ledger
+    from data.errors import SlipwayError
+    from data.postgres import connect
+    from execution.proof import differences
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+    found = asyncio.run(differences(name))
+    show(
+        [{"difference": text} for text in found],
+        title=f"Differences between the ledger of {name} and the broker",
+        as_json=as_json,
+        empty=f"The ledger of {name} and the broker's books agree.",
+    )
+    if found:
+        raise SlipwayError(
+            f"{len(found)} differences between the ledger and the broker",
+            "A running engine reconciles every 30 s; if they stay, `./slipway trade kill` and look.",
+        )
+
+
+def _tell(account: str | None, mode: str, reason: str) -> str:
+    from data import control, ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+    actor = getpass.getuser()
+    control.set_mode(name, mode, actor=actor, reason=reason or "from the command line")  # type: ignore[arg-type]
+    return f"{name} is {mode}."

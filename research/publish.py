@@ -1,0 +1,145 @@
+"""From a result to an artifact: what was researched, on what, and everything needed to run it again."""
+
+import getpass
+import hashlib
+import io
+import subprocess
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+
+from data import artifacts, query
+from data.artifacts import SCHEMA, Artifact, Costs, Manifest, PinnedPartition
+from data.catalog import Partition
+from data.postgres import connect, one
+from data.registry import Version, register
+from data.settings import ROOT
+from execution.loading import TIMING
+from execution.strategy import CostModel, Strategy, strategy_source
+from execution.strategy.arrays import BarArrays
+from research.backtest import Backtest, backtest
+from research.report import report_html
+
+
+def publish(
+    strategy: Strategy,
+    symbols: list[str],
+    first: date,
+    last: date,
+    *,
+    capital: float,
+    costs: CostModel | None = None,
+    trials: int = 1,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+    author: str | None = None,
+) -> tuple[Version, Backtest]:
+    """Backtest `strategy` on the catalogued bars, sign what came of it, and enter it in the registry.
+
+    The same strategy on the same data gives the same artifact, so publishing twice changes nothing.
+    """
+    costs = costs or CostModel()
+    universe = sorted(symbols)
+    partitions = query.find(universe, timeframe, first, last, source=source)
+    result = backtest(strategy, query.read(partitions), capital=capital, costs=costs)
+    snapshot, as_of = _newest_publication(partitions, source, timeframe)
+    commit, dirty = _commit()
+    manifest = Manifest(
+        schema=SCHEMA,
+        strategy=family(strategy),
+        class_name=type(strategy).__name__,
+        params=strategy.params(),
+        universe=universe,
+        source=source,
+        timeframe=timeframe,
+        timing=TIMING,
+        capital=capital,
+        costs=Costs(costs.slippage_bps, costs.commission_bps, costs.commission_min),
+        anchor=str(partitions[0].session),
+        trade_from=str(partitions[0].session),
+        last_session=str(partitions[-1].session),
+        warm_up_bars=_warm_up(strategy, result.bars),
+        snapshot=snapshot,
+        partitions=[PinnedPartition(p.path, p.sha256) for p in partitions],
+        git_commit=commit,
+        git_dirty=dirty,
+        lock_sha256=hashlib.sha256((ROOT / "requirements" / "lock.txt").read_bytes()).hexdigest(),
+        trials=trials,
+        metrics={name: None if value is None else float(value) for name, value in result.statistics.items()},
+        as_of=as_of.astimezone(UTC).isoformat(),
+        author=author or getpass.getuser(),
+        files={},
+    )
+    digest = artifacts.publish(manifest, _files(strategy, result))
+    with connect() as connection:
+        return register(connection, artifacts.load(digest)), result
+
+
+def family(strategy: Strategy) -> str:
+    return type(strategy).__name__.lower()
+
+
+def pinned_bars(artifact: Artifact) -> pl.DataFrame:
+    """The very bytes that the artifact's research saw."""
+    manifest = artifact.manifest
+    wanted = {partition.path: partition.sha256 for partition in manifest.partitions}
+    found = query.find(
+        manifest.universe,
+        manifest.timeframe,
+        date.fromisoformat(manifest.anchor),
+        date.fromisoformat(manifest.last_session),
+        source=manifest.source,
+        as_of=manifest.snapshot,
+    )
+    return query.read([p for p in found if wanted.get(p.path) == p.sha256])
+
+
+def _files(strategy: Strategy, result: Backtest) -> dict[str, bytes]:
+    return {
+        "strategy.py": strategy_source(type(strategy)).encode(),
+        "backtest/orders.parquet": _parquet(result.orders),
+        "backtest/equity.parquet": _parquet(result.equity),
+        "report.html": report_html(result).encode(),
+    }
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    frame.write_parquet(sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _newest_publication(partitions: list[Partition], source: str, timeframe: str) -> tuple[int, datetime]:
+    """The snapshot in which the last of these partitions became visible: later ones saw the same bytes."""
+    with connect() as connection:
+        row = one(
+            connection.execute(
+                "select s.id, s.created_at from snapshots s where s.id = "
+                "(select max(since) from catalog where path = any (%s))",
+                [[p.path for p in partitions]],
+            )
+        )
+    return int(row["id"]), row["created_at"]
+
+
+def _warm_up(strategy: Strategy, bars: pl.DataFrame) -> int:
+    """Bars before every feature has its first value."""
+    first = BarArrays.of(bars.filter(pl.col("symbol") == bars["symbol"][0]))
+    table = np.stack([spec.batch(first) for spec in strategy.feature_specs().values()])
+    ready = ~np.isnan(table).any(axis=0)
+    return int(ready.argmax()) if ready.any() else len(first)
+
+
+def _commit() -> tuple[str, bool]:
+    """The checkout's commit, and whether it had changes that no commit names."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True  # no checkout: nothing proves what this code is
