@@ -11,15 +11,16 @@ set_up_environment() {
     one_at_a_time
     if ! is_set_up; then
         find_python
-        # Without a stamp the folder is half-made: start over. With one, uv changes only what differs.
-        is_stamped || { rm -rf -- "$root/.venv"; need_space; }
-        rm -f -- "$stamp"
+        [[ -e $root/.venv ]] || need_space
         install_with_uv || install_with_pip || explain_failed_install
-        # Relative to site-packages, so that a checkout which is moved still finds itself.
-        printf '../../../..\n' > "$root/.venv/lib/python3.11/site-packages/slipway.pth"
-        printf '%s\n' "$want" > "$stamp"
     fi
     let_others_in
+}
+
+finish() {  # what the folder still lacks; the stamp last
+    # Relative to site-packages, so that a checkout which is moved still finds itself.
+    printf '../../../..\n' > "$1/lib/python3.11/site-packages/slipway.pth" &&
+        printf '%s\n' "$want" > "$1/slipway.stamp"
 }
 
 find_python() {  # sets $python to a base interpreter: the one on PATH may be that of the .venv about to be replaced
@@ -64,24 +65,36 @@ find_uv() {  # sets $uv
         --upgrade --target "$tools/uv" -r "$root/requirements/uv.txt"
 }
 
-install_with_uv() {
-    local options=()   # no bytecode: compiling all of it takes 20 s, what is imported compiles itself in 9 s and once
+install_with_uv() {  # aside, then swapped in: an update that fails leaves the old environment working
+    local new="$root/.venv.new" old="$root/.venv.old" options=()
     find_uv || return
     adopt_pip_settings
     [[ -t 2 ]] || options=(-q)   # uv's progress bars only where somebody watches them
-    [[ -x $root/.venv/bin/python ]] || "$uv" venv -q --no-project --relocatable --python "$python" "$root/.venv" || return
-    step "installing the packages of requirements/lock.txt (2 GB, once)" "$uv" pip sync ${options[@]+"${options[@]}"} \
-        --require-hashes --python "$root/.venv/bin/python" "$lock"
+    rm -rf -- "$new" "$old"
+    # No bytecode: compiling all of it takes 20 s, what is ever imported compiles itself in 9 s and once.
+    "$uv" venv -q --no-project --relocatable --python "$python" "$new" &&
+        step "installing the packages of requirements/lock.txt (2 GB, once)" "$uv" pip sync ${options[@]+"${options[@]}"} \
+            --require-hashes --python "$new/bin/python" "$lock" || return
+    finish "$new" || return
+    [[ ! -e $root/.venv ]] || mv -- "$root/.venv" "$old"
+    mv -- "$new" "$root/.venv"
+    rm -rf -- "$old"
 }
 
-install_with_pip() {
+install_with_pip() {  # in place, for its scripts name their folder; without a stamp until it is complete
     (( $(free_mib "$root") > 100 )) || return
     printf '  no luck with uv, trying pip\n' >&2
     find_pip
+    rm -rf -- "$root/.venv.new" "$root/.venv.old"
+    [[ ! -e $root/.venv ]] || mv -- "$root/.venv" "$root/.venv.old"
+    "$python" -m venv --without-pip "$root/.venv" &&
+        step "installing the packages of requirements/lock.txt with pip (some minutes, once)" \
+            "${pip[@]}" --python "$root/.venv/bin/python" install -qq --disable-pip-version-check --no-deps \
+            --no-compile --require-hashes -r "$lock" &&
+        finish "$root/.venv" && { rm -rf -- "$root/.venv.old"; return; }
     rm -rf -- "$root/.venv"
-    "$python" -m venv --without-pip "$root/.venv" || return
-    step "installing the packages of requirements/lock.txt with pip (some minutes, once)" \
-        "${pip[@]}" --python "$root/.venv/bin/python" install -qq --disable-pip-version-check --no-deps --no-compile --require-hashes -r "$lock"
+    [[ ! -e $root/.venv.old ]] || mv -- "$root/.venv.old" "$root/.venv"
+    return 1
 }
 
 explain_failed_install() {

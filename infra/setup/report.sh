@@ -18,7 +18,7 @@ free_mib() { df -Pm -- "$1" | awk 'NR == 2 { print $4 }'; }
 
 one_at_a_time() {  # two terminals may start at once: the second waits here, then finds the work done
     [[ -w $root ]] && mkdir -p "$root/.slipway" 2> /dev/null && [[ -w $root/.slipway ]] ||
-        die "$(id -un) may not write to $root" "Run as the owner of that folder, or clone Slipway where you may write."
+        die "The user $(id -un) may not write to $root" "Run as the owner of that folder, or clone Slipway where you may write."
     exec {setup_lock}> "$root/.slipway/setup.lock"
     command -v flock > /dev/null || return 0
     flock -n "$setup_lock" && return
