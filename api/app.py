@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import errors, routing, stream
@@ -15,6 +16,7 @@ from api.deps import Services
 from api.headers import SecurityHeaders
 from api.hub import Hub
 from api.ledger import Connection
+from api.limits import BODY_BYTES_MAX, TooLargeSaidProperly
 from api.page import Page
 from api.routes import ROUTERS
 from api.security import Role, Tokens, token_key
@@ -22,7 +24,6 @@ from api.settings import ApiSettings, get_api_settings
 from data import bus
 from data.settings import DataSettings, get_settings
 
-BODY_BYTES_MAX = 64 * 1024  # the largest thing anybody sends is a reason
 POOL_WAIT_S = 2.0  # then 503: a queue of requests helps nobody
 
 DESCRIPTION = """
@@ -46,7 +47,6 @@ def create_app(settings: ApiSettings | None = None, data: DataSettings | None = 
         description=DESCRIPTION,
         lifespan=_lifespan,
         openapi_url=None,  # served below, behind a log-in
-        max_body_size=BODY_BYTES_MAX,
     )
     app.state.services = services
     errors.install(app)
@@ -55,6 +55,8 @@ def create_app(settings: ApiSettings | None = None, data: DataSettings | None = 
     app.include_router(_schema_router(app))
     app.include_router(stream.router)
     app.mount("/", Page(settings.page_dir), name=routing.PAGE)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_BYTES_MAX)
+    app.add_middleware(TooLargeSaidProperly)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.host_names)
     app.add_middleware(SecurityHeaders, https=data.env == "production")
     routing.refuse_open_doors(app)

@@ -1,10 +1,11 @@
 """Writes api/web/src/client/contract.ts from messages.py, so that the page cannot misremember a field.
 
-    python -m api.contract > api/web/src/client/contract.ts
+python -m api.contract > api/web/src/client/contract.ts
 """
 
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api import messages
@@ -26,11 +27,11 @@ _PLAIN: Final = {
 
 def typescript() -> str:
     """Every message as an interface or a union of words, sorted by name."""
-    shapes = [shape for shape in vars(messages).values() if isinstance(shape, type)]
-    ours = [s for s in shapes if issubclass(s, messages.Message) and s is not messages.Message]
-    _, schema = models_json_schema(
-        [(shape, "serialization") for shape in (*ours, ErrorAnswer, Hello, Ask, Renew)]
-    )
+    shapes: list[type[BaseModel]] = [ErrorAnswer, Hello, Ask, Renew]
+    for shape in vars(messages).values():
+        if isinstance(shape, type) and issubclass(shape, messages.Message) and shape is not messages.Message:
+            shapes.append(shape)
+    _, schema = models_json_schema([(shape, "serialization") for shape in shapes])
     found: dict[str, dict[str, Any]] = schema["$defs"]
     return HEAD + "".join("\n" + _declaration(name, found[name]) for name in sorted(found))
 
@@ -38,9 +39,7 @@ def typescript() -> str:
 def _declaration(name: str, schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return f"export type {name} = {_type(schema)}\n"
-    fields = "".join(
-        f"  {field}: {_type(shape)}\n" for field, shape in schema.get("properties", {}).items()
-    )
+    fields = "".join(f"  {field}: {_type(shape)}\n" for field, shape in schema.get("properties", {}).items())
     return f"export interface {name} {{\n{fields}}}\n"
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 import structlog
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -21,6 +22,17 @@ SILENCE_S: Final = 4.0  # a bus that answers no ping for so long is frozen or cu
 RECONNECT_S: Final = (0.2, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger()
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What feeds publish on ticker.{symbol}."""
+
+    symbol: str
+    ts_us: int
+    last: float
+
+
+_decode_quote = msgspec.json.Decoder(Quote).decode
 
 
 class Hub:
@@ -109,9 +121,12 @@ class Hub:
                 self._tails[name].wake()
         elif len(self._prices) < SYMBOLS_MAX or name in self._prices:
             try:
-                self._prices[name] = Price.model_validate_json(message["data"])
-            except ValidationError:
-                _log.warning("not a price", channel=channel)
+                told = _decode_quote(message["data"])
+            except msgspec.DecodeError as error:
+                _log.warning("not a price", channel=channel, error=str(error))
+                return
+            at = datetime.fromtimestamp(told.ts_us / 1e6, UTC)
+            self._prices[name] = Price(symbol=told.symbol, ts_utc=at, last=told.last)
 
     def _note_bus(self, *, up: bool) -> None:
         if up == self._bus_up:

@@ -22,7 +22,7 @@ _TRADES: Final = """
 # The account's own market clock: candles after the last bar it has seen are its future.
 _HORIZON: Final = """
     select greatest(max(bar_ts_utc), (select max(coalesce(bar_ts_utc, filled_at)) from fills where account = %s),
-                    (select (status ->> 'bar_ts_utc')::timestamptz from lease where account = %s)) as last
+                    (select to_timestamp((status ->> 'bar_ts_us')::float8 / 1e6) from lease where account = %s)) as last
     from orders where account = %s
 """
 _MARKS: Final = """

@@ -1,7 +1,26 @@
 import { age, clock } from '../format'
 import type { Link } from '../client/stream'
 import type { Desk } from '../state/desk'
+import { said } from '../state/figures'
 import { useClock } from '../state/useClock'
+
+/** What the engine itself complains about. */
+function Alarms({ desk }: { desk: Desk }) {
+  const { mismatches = [], refusals = [] } = said(desk.engine)
+  if (mismatches.length > 0) {
+    return (
+      <p className="banner bad" role="alert">
+        <b>Books and broker disagree:</b> {mismatches.join(' · ')}
+      </p>
+    )
+  }
+  const latest = refusals.at(-1)
+  return latest ? (
+    <p className="banner warn" role="status">
+      <b>An order was refused:</b> {latest}
+    </p>
+  ) : null
+}
 
 /** What nobody may overlook: a kill, a pause, a picture that is no longer live. */
 export function Banner({ desk, link }: { desk: Desk | null; link: Link }) {
@@ -24,7 +43,7 @@ export function Banner({ desk, link }: { desk: Desk | null; link: Link }) {
     )
   }
   const { control } = desk
-  if (control.mode === 'running') return null
+  if (control.mode === 'running') return <Alarms desk={desk} />
   const said = `${control.actor || 'somebody'} at ${clock(control.changed_at)} NY: “${control.reason}”`
   if (control.mode === 'paused') {
     return (

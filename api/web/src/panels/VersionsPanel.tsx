@@ -66,6 +66,7 @@ function Item({ version, run }: { version: Version; run: Run | null }) {
           Trading {sessionDay(run.first_session)}
           {run.last_session !== run.first_session && ` to ${sessionDay(run.last_session)}`} · {run.bars} bars ·{' '}
           {run.finished_at ? 'finished' : 'running'}
+          {typeof run.parity?.['differences'] === 'number' && ` · parity: ${run.parity['differences']} differences`}
         </p>
       )}
     </li>

@@ -1,6 +1,16 @@
 // Figures derived from the desk; nothing here is remembered.
-import type { Fill, Order } from '../client/contract'
+import type { Engine, Fill, Order } from '../client/contract'
 import { isOpen, type Desk } from './desk'
+
+/** What engines put in their heartbeat; older ones may leave any of it out. */
+interface EngineStatus {
+  bar_ts_us?: number
+  refusals?: string[]
+  mismatches?: string[]
+  books?: { symbol: string; last: number | null }[]
+}
+
+export const said = (engine: Engine | null): EngineStatus => (engine?.status ?? {}) as EngineStatus
 
 export interface Holding {
   symbol: string
@@ -15,12 +25,14 @@ export interface Holding {
 }
 
 export function holdings(desk: Desk): Holding[] {
+  const books = said(desk.engine).books ?? []
   return [...desk.positions.values()]
     .map((position) => {
       const qty = Number(position.qty)
       const entry = Number(position.average_entry)
       const price = desk.prices.get(position.symbol)
-      const last = price?.last ?? null
+      const book = books.find((each) => each.symbol === position.symbol)
+      const last = price?.last ?? book?.last ?? null
       return {
         symbol: position.symbol,
         qty,
@@ -82,8 +94,8 @@ export function latencies(desk: Desk): Latency[] {
 
 /** The newest bar that the engine has seen: the account's own market clock. */
 export function feedTime(desk: Desk): number | null {
-  const told = desk.engine?.status['bar_ts_utc']
-  if (typeof told === 'string') return Date.parse(told)
+  const told = said(desk.engine).bar_ts_us
+  if (told) return told / 1000
   const bars = [...desk.orders.values()].map((order) => Date.parse(order.bar_ts_utc))
   return bars.length ? Math.max(...bars) : null
 }
