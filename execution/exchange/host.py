@@ -32,12 +32,25 @@ class Listener(Protocol):
 class Hosted:
     """One account with its keys, its listeners and its faults."""
 
-    def __init__(self, account: Account, keys: Keys, created_at_us: int) -> None:
-        self.account = account
+    def __init__(self, books: Books, account: Account, keys: Keys, created_at_us: int) -> None:
+        self.id = account.id
         self.keys = keys
         self.created_at_us = created_at_us
         self.listeners: set[Listener] = set()
         self.faults = Faults()
+        self._books = books
+        self._account: Account | None = account
+
+    @property
+    def account(self) -> Account:
+        """The account as the books have it."""
+        if self._account is None:
+            self._account = self._books.account(self.id)[0]
+        return self._account
+
+    def forget(self) -> None:
+        """Memory may be ahead of the books: the next look reads them again."""
+        self._account = None
 
     def publish(self, changes: Changes) -> None:
         for event in changes.events:
@@ -55,8 +68,10 @@ class Hosted:
 class Exchange:
     def __init__(self, books: Books) -> None:
         self.books = books
-        self._by_key = {keys.key_id: Hosted(account, keys, at) for account, keys, at in books.accounts()}
-        self._by_id = {hosted.account.id: hosted for hosted in self._by_key.values()}
+        self._by_key = {
+            keys.key_id: Hosted(books, account, keys, at) for account, keys, at in books.accounts()
+        }
+        self._by_id = {hosted.id: hosted for hosted in self._by_key.values()}
 
     @property
     def hosted(self) -> list[Hosted]:
@@ -65,7 +80,9 @@ class Exchange:
     def admit(self, key_id: str, secret_key: str) -> Hosted | None:
         """The account these keys belong to; None when they belong to none."""
         hosted = self._by_key.get(key_id)
-        if hosted is None or not hmac.compare_digest(hosted.keys.secret_key.encode(), secret_key.encode()):
+        if hosted is None or not hmac.compare_digest(
+            hosted.keys.secret_key.encode(), secret_key.encode(errors="surrogateescape")
+        ):
             return None
         return hosted
 
@@ -85,7 +102,7 @@ class Exchange:
         keys = Keys("SIM" + secrets.token_hex(9).upper(), secrets.token_urlsafe(30))
         account, now_us = Account(terms), wall_us()
         self.books.open_account(account, keys, now_us)
-        hosted = Hosted(account, keys, now_us)
+        hosted = Hosted(self.books, account, keys, now_us)
         self._by_key[keys.key_id] = self._by_id[account.id] = hosted
         return keys
 
@@ -99,8 +116,7 @@ class Exchange:
             if changes.events or changes.orders or account.clock_us != clock_us:
                 self.books.write(account, changes)
         except Exception:
-            # Memory may be ahead of the books: forget it and go on from what is on the disk.
-            hosted.account = self.books.account(account.id)[0]
+            hosted.forget()
             raise
         hosted.publish(changes)
         return result

@@ -10,7 +10,7 @@ from exchange_process import ExchangeProcess, Tape
 from execution.exchange.control import BlockingExchangeControl
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
     process = ExchangeProcess(tmp_path_factory.mktemp("exchange"))
     yield process

@@ -128,6 +128,11 @@ def test_every_account_route_asks_for_keys(tape: Tape, path: str) -> None:
     assert (status, answer["code"]) == (401, 40110000)
 
 
+def test_keys_that_are_no_text_are_wrong_keys(tape: Tape) -> None:
+    assert send(tape, "GET", "/v2/account", **{"APCA-API-SECRET-KEY": "\xff"})[0] == 401
+    assert send(tape, "GET", "/v2/account", **{"APCA-API-KEY-ID": "\xff"})[0] == 401
+
+
 def test_a_page_that_pretends_to_be_local_under_another_name_is_turned_away(tape: Tape) -> None:
     assert send(tape, "POST", "/sim/accounts", {"name": "x"}, Host="evil.example")[0] == 403
 

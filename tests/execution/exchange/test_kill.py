@@ -100,6 +100,7 @@ def test_kills_in_the_middle_of_traffic_lose_and_double_nothing(
         while len(acknowledged) < enough:
             assert orders.is_alive()
             assert bars.is_alive()
+            stop.wait(0.001)
         own_exchange.kill()
         stop.set()
         orders.join()
