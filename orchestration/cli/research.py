@@ -1,0 +1,266 @@
+"""Sweep, backtest and report a strategy; make, list and check strategy files."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.cli.render import JsonOption, console, progress, show, show_one
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from execution.strategy import CostModel, Strategy
+    from research.backtest import Backtest
+
+app = typer.Typer()
+strategy = typer.Typer(no_args_is_help=True)
+
+StrategyName = Annotated[str, typer.Argument(help="A strategy's name or the path of its file.")]
+Symbols = Annotated[list[str], typer.Argument(help="What it trades; each is a book of capital / symbols.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A date like 2026-09-30.")]
+Params = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, once for each.")]
+Capital = Annotated[float, typer.Option(min=1.0, help="Shared evenly by the symbols.")]
+Slippage = Annotated[float, typer.Option(min=0.0, help="Basis points against every fill.")]
+Commission = Annotated[float, typer.Option(min=0.0, help="Basis points of every order's value.")]
+
+
+@app.command()
+def sweep(
+    strategy: StrategyName,
+    symbols: Symbols,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="name=5:60:5 or name=5,10,20; a coarse grid over all when none."),
+    ] = None,
+    start: Day = None,
+    end: Day = None,
+    by: Annotated[str, typer.Option(help="The statistic to rank by.")] = "sharpe",
+    top: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write every row to this .parquet or .csv file.")] = None,
+    capital: Capital = 100_000.0,
+    slippage_bps: Slippage = 1.0,
+    commission_bps: Commission = 0.0,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+    as_json: bool = JsonOption,
+) -> None:
+    """Try every parameter set of a grid in one pass and show the best."""
+    from data.errors import UsageError
+    from orchestration.cli.strategies import grid_of, strategy_class
+    from research import sweep as sweep_grid
+    from research.statistics import NAMES
+
+    if by not in NAMES:
+        raise UsageError(f"there is no statistic {by!r}", f"Rank by one of: {', '.join(NAMES)}.")
+    chosen = strategy_class(strategy)
+    bars = _bars(symbols, start, end, source, timeframe)
+    with progress("sweeping") as told:
+        rows = sweep_grid(
+            chosen,
+            bars,
+            grid_of(chosen, param or []),
+            capital=capital,
+            costs=_costs(slippage_bps, commission_bps),
+            progress=lambda done, total: told(done, total, "sets"),
+        )
+    if out is not None:
+        _write(rows, out)
+    best = rows.sort(by, descending=True, nulls_last=True).head(top).to_dicts()
+    title = f"The best {len(best)} of {len(rows)} sets by {by.replace('_', ' ')}"
+    show(best, title=title, as_json=as_json, empty="")
+
+
+@app.command()
+def backtest(
+    strategy: StrategyName,
+    symbols: Symbols,
+    param: Params = None,
+    start: Day = None,
+    end: Day = None,
+    check: Annotated[
+        str | None, typer.Option(help="Compare every order and statistic with vectorbt or the reference.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the HTML report here.")] = None,
+    capital: Capital = 100_000.0,
+    slippage_bps: Slippage = 1.0,
+    commission_bps: Commission = 0.0,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+    as_json: bool = JsonOption,
+) -> None:
+    """Trade one parameter set over past bars and show what came of it."""
+    from data.errors import UsageError
+    from research.report import report as report_of
+
+    if check not in (None, "vectorbt", "reference"):
+        raise UsageError(f"there is no oracle {check!r}", "Use --check vectorbt or --check reference.")
+    done = _backtest(
+        strategy, symbols, param, start, end, capital, _costs(slippage_bps, commission_bps), source, timeframe
+    )
+    facts: dict[str, Any] = {"orders": done.orders.height, **done.statistics}
+    if report is not None:
+        facts["report"] = str(report_of(done).save(report))
+    show_one(facts, title=f"{done.strategy} on {', '.join(done.symbols)}", as_json=as_json)
+    if check is not None:
+        _ask_oracle(done, check, quiet=as_json)
+
+
+@app.command()
+def report(
+    strategy: StrategyName,
+    symbols: Symbols,
+    param: Params = None,
+    start: Day = None,
+    end: Day = None,
+    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
+    capital: Capital = 100_000.0,
+    slippage_bps: Slippage = 1.0,
+    commission_bps: Commission = 0.0,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+) -> None:
+    """Backtest and write one self-contained HTML page about it."""
+    from research.report import report as report_of
+
+    done = _backtest(
+        strategy, symbols, param, start, end, capital, _costs(slippage_bps, commission_bps), source, timeframe
+    )
+    print(f"Wrote {report_of(done).save(out)}")
+
+
+@strategy.command("list")
+def list_(as_json: bool = JsonOption) -> None:
+    """The strategies of the library, with their parameters."""
+    from orchestration.cli.strategies import library, strategy_class
+
+    rows = []
+    for name in library():
+        found = strategy_class(name)
+        rows.append(
+            {
+                "name": name,
+                "says": (found.__doc__ or "").strip().splitlines()[0] if found.__doc__ else "",
+                "parameters": ", ".join(
+                    f"{name} {declared.default} ({declared.bounds()})"
+                    for name, declared in found.declared_params().items()
+                ),
+            }
+        )
+    show(rows, title="Strategies", as_json=as_json, empty="The library is empty.")
+
+
+@strategy.command()
+def new(path: Annotated[Path, typer.Argument(help="The file to make, such as my_strategy.py.")]) -> None:
+    """Write a strategy file to start from."""
+    from orchestration.cli.strategies import write_new
+
+    name = write_new(path)
+    print(f"Wrote {path} with the strategy {name}. Next: ./slipway strategy check {path}")
+
+
+@strategy.command("check")
+def check_(strategy: StrategyName, param: Params = None, as_json: bool = JsonOption) -> None:
+    """Load and compile a strategy; whatever is wrong with it is said in a sentence."""
+    made = strategy_of(strategy, param or [])
+    show_one(
+        {
+            "strategy": repr(made),
+            "features": ", ".join(made.feature_specs()),
+            "decide": "reads features and position" if _takes_position(made) else "reads features only",
+            "verdict": "compiles",
+        },
+        title=f"{type(made).__name__} is in order",
+        as_json=as_json,
+    )
+
+
+def strategy_of(name_or_path: str, params: list[str]) -> "Strategy":
+    """The strategy with its parameters, from what was typed."""
+    from orchestration.cli.strategies import params_of, strategy_class
+
+    chosen = strategy_class(name_or_path)
+    return chosen(**params_of(chosen, params))
+
+
+def _backtest(
+    name: str,
+    symbols: list[str],
+    param: list[str] | None,
+    start: datetime | None,
+    end: datetime | None,
+    capital: float,
+    costs: "CostModel",
+    source: str,
+    timeframe: str,
+) -> "Backtest":
+    from research import backtest as backtest_of
+
+    made = strategy_of(name, param or [])
+    return backtest_of(made, _bars(symbols, start, end, source, timeframe), capital=capital, costs=costs)
+
+
+def _bars(
+    symbols: list[str], start: datetime | None, end: datetime | None, source: str, timeframe: str
+) -> "pl.DataFrame":
+    from data import bars
+
+    return bars(
+        symbols,
+        timeframe,
+        start.date() if start else None,
+        end.date() if end else None,
+        source=source,
+    )
+
+
+def _costs(slippage_bps: float, commission_bps: float) -> "CostModel":
+    from execution.strategy import CostModel
+
+    return CostModel(slippage_bps=slippage_bps, commission_bps=commission_bps)
+
+
+def _ask_oracle(done: "Backtest", oracle: str, *, quiet: bool) -> None:
+    from data.errors import SlipwayError
+    from research.oracle import check
+
+    verdict = check(done, "vectorbt" if oracle == "vectorbt" else "reference")
+    if not quiet:
+        if verdict.why_not_vectorbt:
+            console().print(
+                f"vectorbt cannot express this: {verdict.why_not_vectorbt}. The reference answers."
+            )
+        show(
+            [
+                {"statistic": name, "ours": ours, verdict.oracle: theirs}
+                for name, (ours, theirs) in verdict.statistics.items()
+            ],
+            title=f"{verdict.orders} orders and these statistics, compared with {verdict.oracle}",
+            as_json=False,
+            empty="",
+        )
+    if not verdict.agrees:
+        raise SlipwayError(
+            f"{len(verdict.differences)} differences from {verdict.oracle}, the first: {verdict.differences[0]}",
+            "This is a defect in Slipway or in the oracle; report it with the command you ran.",
+        )
+    if not quiet:
+        console().print(f"[green]They agree within {1e-9:g}.[/green]")
+
+
+def _write(rows: "pl.DataFrame", out: Path) -> None:
+    from data.errors import UsageError
+
+    if out.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"a sweep cannot be written as {out.name}", "Name a .parquet or a .csv file.")
+    try:
+        rows.write_parquet(out) if out.suffix == ".parquet" else rows.write_csv(out)
+    except OSError as error:
+        raise UsageError(
+            f"the sweep cannot be written to {out}: {error}", "Choose a folder that exists."
+        ) from None
+
+
+def _takes_position(made: "Strategy") -> bool:
+    return type(made).decide.__code__.co_argcount == 2
