@@ -28,6 +28,7 @@ LINE: Final = "#e4e8ed"
 BLUE: Final = "#2563eb"
 GREEN: Final = "#0f8a5f"
 RED: Final = "#c8384a"
+HUES: Final = (BLUE, GREEN, "#b45309", "#7c3aed", "#0e7490", RED)
 
 POINTS_MAX: Final = 1200
 """More than a chart has pixels: longer series keep each stretch's lowest and highest point."""
@@ -102,6 +103,26 @@ def price_chart(
         if len(fills):
             axes.legend(frameon=False, loc="upper left", fontsize=8, labelcolor=INK, ncols=2)
         return Chart(_svg(figure)), shown
+
+
+def closes_chart(bars: pl.DataFrame, width: float = 9.0, height: float = 2.9) -> Chart:
+    """The closes of each symbol, as a percentage of its first."""
+    with _axes(width, height) as (figure, axes):
+        for number, (symbol,) in enumerate(bars.select("symbol").unique(maintain_order=True).iter_rows()):
+            closes = bars.filter(pl.col("symbol") == symbol).sort("ts_utc")
+            values = closes["close"].to_numpy()
+            _draw(
+                axes,
+                (values / values[0] - 1.0) * 100.0,
+                color=HUES[number % len(HUES)],
+                linewidth=1.2,
+                label=symbol,
+            )
+            if number == 0:
+                _date_ticks(axes, closes["ts_utc"])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:+.0f} %")
+        axes.legend(frameon=False, loc="upper left", fontsize=8, labelcolor=INK, ncols=6)
+        return Chart(_svg(figure))
 
 
 def heat_map(
