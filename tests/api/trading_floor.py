@@ -18,6 +18,7 @@ class Floor:
     """One account and its engine, over a database of the test's own."""
 
     def __init__(self, database_url: str, account: str = "paper", cash: int = 100_000) -> None:
+        self.url = database_url
         self.db = psycopg.connect(database_url, autocommit=True)
         self.account = account
         self.db.execute("insert into accounts (name, broker, cash) values (%s, 'sim', %s)", [account, cash])
