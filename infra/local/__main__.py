@@ -7,7 +7,7 @@ import sys
 from data.errors import SlipwayError
 from infra.local.site import Site
 from infra.local.supervisor import Supervisor
-from infra.local.tenure import failure_file, take_tenure
+from infra.local.tenure import failure_file, in_office, take_tenure
 
 
 def main() -> int:
@@ -17,7 +17,8 @@ def main() -> int:
         if not is_ours:  # another `slipway up` was quicker, and its supervisor will do
             return 0
         try:
-            asyncio.run(Supervisor(site).run())
+            with in_office(site):
+                asyncio.run(Supervisor(site).run())
         except SlipwayError as error:
             failure_file(site).write_text(json.dumps({"what": error.what, "fix": error.fix}))
             print(f"error: {error}", file=sys.stderr)

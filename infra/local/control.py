@@ -54,7 +54,7 @@ class Control:
         return False
 
     def status(self) -> list[dict[str, Any]]:
-        """Every service: name, state, pid, port, for_s, restarts, exit_code, failed, note."""
+        """Every service: name, state, pid, port, for_s, restarts, exit_code, failed, note, fix."""
         services: list[dict[str, Any]] = self.ask("status")["services"]
         return services
 
@@ -85,9 +85,7 @@ class Control:
             services = [each for each in self.status() if each["name"] in names]
             told(services)
             if failed := [each for each in services if each["failed"]]:
-                raise SlipwayError(
-                    failed[0]["note"].partition(". See")[0], f"See `./slipway logs {failed[0]['name']}`."
-                )
+                raise SlipwayError(failed[0]["note"], failed[0]["fix"])
             if all(each["state"] in ("ready", "ended") for each in services):
                 return
             time.sleep(POLL_S)

@@ -83,9 +83,7 @@ def _services(site: Site) -> Iterator[Finding]:
                 each["name"], "ready" + (f", {each['restarts']} restarts" if each["restarts"] else "")
             )
         elif each["failed"]:
-            yield Finding(
-                each["name"], each["note"], f"See `./slipway logs {each['name']}`, then `./slipway up`."
-            )
+            yield Finding(each["name"], each["note"], each["fix"])
         elif each["by_default"]:
             yield Finding(each["name"], each["state"], "Run `./slipway up`.")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from data.errors import Unavailable
 from infra.local.addresses import free_port, make_private, socket_folder
 from infra.local.identity import choose_identity
+from infra.local.logs import last_words
 from infra.local.postgres import Cluster, installation
 from infra.local.processes import ProcessId, stop_group, wait_for
 from infra.local.valkey import Valkey
@@ -71,8 +72,8 @@ def _start(name: str, command: list[str], log: Path, is_ready: Callable[[], bool
         if process := _start_once(command, log, is_ready):
             return process
         time.sleep(PAUSE_S)
-    last = log.read_text(errors="replace").splitlines()[-1:]
-    raise Unavailable(f"{name} did not start: {' '.join(last)}", f"Its log is {log}.")
+    said = log.read_text(errors="replace")
+    raise Unavailable(f"{name} did not start: {last_words(said)}", f"Its log is {log}.")
 
 
 def _start_once(

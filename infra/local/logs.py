@@ -1,5 +1,6 @@
 """The services' logs: their last lines, and what comes next."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -8,6 +9,13 @@ from pathlib import Path
 from data.errors import UsageError
 
 POLL_S = 0.2
+COMPLAINT = re.compile(r"FATAL|PANIC|\b[Ee]rror\b|\w+Error:")
+
+
+def last_words(said: str) -> str:
+    """Why a process ended, as far as one line can tell: its last complaint, else its last line."""
+    lines = said.strip().splitlines() or [""]
+    return next((line for line in reversed(lines) if COMPLAINT.search(line)), lines[-1]).strip()[:300]
 
 
 def log_files(folder: Path, name: str | None) -> list[Path]:

@@ -19,6 +19,7 @@ from psycopg import sql
 from data.errors import SlipwayError
 from infra.local.addresses import LOOPBACK
 from infra.local.identity import Identity
+from infra.local.logs import last_words
 from infra.local.processes import write_private
 
 USER = "slipway"
@@ -111,9 +112,8 @@ class Cluster:
         )
         if done.returncode != 0:
             shutil.rmtree(draft, ignore_errors=True)
-            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
             raise SlipwayError(
-                f"PostgreSQL could not make its data folder in {self.folder}: {' '.join(reason)}",
+                f"PostgreSQL could not make its data folder in {self.folder}: {last_words(done.stderr)}",
                 "Check the free disk space and who owns that folder (`./slipway doctor`), then start again.",
             )
         os.sync()  # once for the whole tree, before the rename makes it count

@@ -54,9 +54,13 @@ def write_private(path: Path, text: str) -> None:
     """Replace the file in one step, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError:  # a full disk must not be littered on top
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def wait_for(condition: Callable[[], bool], within_s: float) -> bool:

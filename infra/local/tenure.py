@@ -12,18 +12,24 @@ from infra.local.site import Site
 
 @contextmanager
 def take_tenure(site: Site) -> Iterator[bool]:
-    """Whether we are the supervisor now, for as long as the block lasts."""
+    """Whether nobody else supervises this site, for as long as the block lasts."""
     with _lock_file(site).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
-        failure_file(site).unlink(missing_ok=True)
-        if identity := ProcessId.of(os.getpid()):
-            write_pid_file(_pid_file(site), identity)
         yield True
-        _pid_file(site).unlink(missing_ok=True)
+
+
+@contextmanager
+def in_office(site: Site) -> Iterator[None]:
+    """Tells others who we are: `slipway down` ends this process if it does not listen."""
+    failure_file(site).unlink(missing_ok=True)
+    if identity := ProcessId.of(os.getpid()):
+        write_pid_file(_pid_file(site), identity)
+    yield
+    _pid_file(site).unlink(missing_ok=True)
 
 
 def is_taken(site: Site) -> bool:

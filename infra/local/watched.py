@@ -12,6 +12,7 @@ from typing import Any
 
 from data.errors import SlipwayError
 from data.settings import ROOT
+from infra.local.logs import last_words
 from infra.local.orphans import MARK
 from infra.local.processes import ProcessId, kill_group, write_pid_file
 from infra.local.services import Service
@@ -46,7 +47,7 @@ class Watched:
         self.site = site
         self.state = State.STOPPED
         self.ready = asyncio.Event()
-        self.note = ""  # why the last start or life ended
+        self.note = self.fix = ""  # why the last start or life ended
         self.failures = 0  # quick deaths in a row
         self.restarts = 0
         self.exit_code: int | None = None
@@ -81,7 +82,7 @@ class Watched:
         if self.is_wanted:
             return
         self._arguments, self._environment = arguments, environment or {}
-        self.failures, self.restarts, self.note, self.exit_code = 0, 0, "", None
+        self.failures, self.restarts, self.note, self.fix, self.exit_code = 0, 0, "", "", None
         self._become(State.WAITING)
         self._keeper = asyncio.create_task(self._keep(), name=self.service.name)
 
@@ -120,6 +121,7 @@ class Watched:
             "failed": self.has_failed,
             "by_default": self.service.by_default,
             "note": self.note,
+            "fix": self.fix,
         }
 
     async def _keep(self) -> None:
@@ -132,10 +134,11 @@ class Watched:
             started = asyncio.get_running_loop().time()
             try:
                 await self._live_once()
+            except SlipwayError as error:
+                self.note, self.fix = error.what, error.fix
             except Exception as error:  # whatever it is, the service is started again and the person told
-                self.note = str(error)
-                if not isinstance(error, SlipwayError):
-                    traceback.print_exc()
+                self.note, self.fix = f"{type(error).__name__}: {error}", "See `./slipway logs supervisor`."
+                traceback.print_exc()
             finally:
                 self.ready.clear()
             if self.service.ends_by_itself and self.exit_code in FINAL_EXITS:
@@ -149,9 +152,13 @@ class Watched:
 
     async def _live_once(self) -> None:
         service, site = self.service, self.site
-        if service.listens:
-            site.ensure_port_is_free(service.name, may_move=not self._was_ready)
-        await asyncio.to_thread(service.prepare)
+        try:
+            if service.listens:
+                site.ensure_port_is_free(service.name, may_move=not self._was_ready)
+            await asyncio.to_thread(service.prepare)
+        except SlipwayError:
+            self.failures = service.starts_max  # a person must act: say so now, not after a dozen tries
+            raise
         process = await self._spawn()
         try:
             await self._become_ready(process)
@@ -220,7 +227,7 @@ class Watched:
 
     def _failure(self, how: str) -> SlipwayError:
         name = self.service.name
-        return SlipwayError(f"{name} {how}{last_line(self.log)}", f"See `./slipway logs {name}`.")
+        return SlipwayError(f"{name} {how}{said_last(self.log)}", f"See `./slipway logs {name}`.")
 
     async def _bury(self, process: asyncio.subprocess.Process) -> None:
         """End what is left of its process group, and forget it."""
@@ -232,12 +239,11 @@ class Watched:
         self.state, self.since = state, datetime.now(UTC)
 
 
-def last_line(log: Path) -> str:
-    """What a process said last, which is mostly why it ended."""
+def said_last(log: Path) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+            words = last_words(file.read().decode(errors="replace"))
     except OSError:
         return ""
-    return f" ({lines[-1].strip()[:200]})" if lines else ""
+    return f" ({words})" if words else ""

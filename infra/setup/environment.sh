@@ -5,6 +5,7 @@ source "$root/infra/setup/report.sh"
 tools="$root/.slipway/tools"
 export PIP_ROOT_USER_ACTION=ignore
 readonly venv_mib=2600   # measured: 1.8 GB, 0.4 GB of bytecode by and by, and room for what is being unpacked
+left_mib=$(free_mib "$root")   # when the last attempt failed
 apt_line="apt-get install python3.11 python3.11-venv"
 
 set_up_environment() {
@@ -74,15 +75,15 @@ install_with_uv() {  # aside, then swapped in: an update that fails leaves the o
     # No bytecode: compiling all of it takes 20 s, what is ever imported compiles itself in 9 s and once.
     "$uv" venv -q --no-project --relocatable --python "$python" "$new" &&
         step "installing the packages of requirements/lock.txt (2 GB, once)" "$uv" pip sync ${options[@]+"${options[@]}"} \
-            --require-hashes --python "$new/bin/python" "$lock" || return
-    finish "$new" || return
+            --require-hashes --python "$new/bin/python" "$lock" && finish "$new" ||
+        { left_mib=$(free_mib "$root"); rm -rf -- "$new"; return 1; }
     [[ ! -e $root/.venv ]] || mv -- "$root/.venv" "$old"
     mv -- "$new" "$root/.venv"
     rm -rf -- "$old"
 }
 
 install_with_pip() {  # in place, for its scripts name their folder; without a stamp until it is complete
-    (( $(free_mib "$root") > 100 )) || return
+    (( left_mib > 100 )) || return   # what failed uv for want of space fails pip too
     printf '  no luck with uv, trying pip\n' >&2
     find_pip
     rm -rf -- "$root/.venv.new" "$root/.venv.old"
@@ -92,15 +93,14 @@ install_with_pip() {  # in place, for its scripts name their folder; without a s
             "${pip[@]}" --python "$root/.venv/bin/python" install -qq --disable-pip-version-check --no-deps \
             --no-compile --require-hashes -r "$lock" &&
         finish "$root/.venv" && { rm -rf -- "$root/.venv.old"; return; }
+    left_mib=$(free_mib "$root")
     rm -rf -- "$root/.venv"
     [[ ! -e $root/.venv.old ]] || mv -- "$root/.venv.old" "$root/.venv"
     return 1
 }
 
 explain_failed_install() {
-    local free
-    free=$(free_mib "$root")
-    (( free > 100 )) || die "The disk is full: $root has $free MB left" "Free some space, then run it again."
+    (( left_mib > 100 )) || die "The disk is full: $root had $left_mib MB left" "Free some space, then run it again."
     die "The packages could not be installed, for the reason above" \
         "Check the network (a mirror is taken from the PIP_* or UV_* variables, or pip.conf), then run it again."
 }

@@ -164,16 +164,14 @@ def _reporter() -> Callable[[list[dict[str, Any]]], None]:
 
     console = Console(stderr=True, highlight=False)
     waiting = console.status("starting …")
-    seen: set[str] = set()
+    awaited: set[str] = set()
 
     def told(services: list[dict[str, Any]]) -> None:
-        ready = [each["name"] for each in services if each["state"] == "ready"]
-        started_something = len(ready) < len(services) or bool(seen)
-        for name in ready:
-            if name not in seen and started_something:
-                console.print(f"  [green]✓[/] {name}")
-            seen.add(name)
-        pending = [each["name"] for each in services if each["name"] not in ready]
+        pending = [each["name"] for each in services if each["state"] != "ready"]
+        for name in sorted(awaited.difference(pending)):
+            console.print(f"  [green]✓[/] {name}")
+            awaited.remove(name)
+        awaited.update(pending)
         if pending and console.is_terminal:
             waiting.update(f"waiting for {', '.join(pending)}")
             waiting.start()

@@ -210,4 +210,7 @@ def test_a_folder_one_may_not_write_to_is_named(ready: Machine) -> None:
         env={"PATH": str(ready.bin)},
     )
     assert done.returncode == 1
-    assert f"error: The user nobody may not write to {ready.root}. Run as the owner of that folder" in done.stderr
+    assert (
+        f"error: The user nobody may not write to {ready.root}. Run as the owner of that folder"
+        in done.stderr
+    )

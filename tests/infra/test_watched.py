@@ -58,7 +58,7 @@ def test_a_refusal_is_not_tried_again(site: Site) -> None:
 def test_what_keeps_dying_is_reported_with_its_last_words(site: Site) -> None:
     service = a_service("raise SystemExit('no such symbol: XYZ')", is_ready=lambda: False)
     job = run_until(site, service, lambda job: job.has_failed)
-    assert "job ended with exit code 1 (no such symbol: XYZ). See `./slipway logs job`." in job.note
+    assert job.note == "job ended with exit code 1 (no such symbol: XYZ)"
 
 
 def test_a_frozen_service_is_killed_and_started_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_step_that_breaks_is_told_and_tried_again(site: Site) -> None:
 
     service = a_service("import time; time.sleep(60)", once_ready=migrate)
     job = run_until(site, service, lambda job: job.state is State.READY)
-    assert (job.note, job.restarts) == ("first time unlucky", 1)
+    assert (job.note, job.restarts) == ("ZeroDivisionError: first time unlucky", 1)
 
 
 def test_what_ignores_its_signal_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
