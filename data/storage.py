@@ -2,12 +2,16 @@
 
 import os
 import tempfile
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote, urlparse
 
 from data.errors import Corrupt, Unavailable, UsageError
 from data.settings import DataSettings, get_settings
+
+S3_CONNECT_TIMEOUT: Final = timedelta(seconds=2)
+S3_PATIENCE: Final = timedelta(seconds=10)  # with all retries; puts are conditional, so a retry is safe
 
 
 class Storage(Protocol):
@@ -83,8 +87,12 @@ class Bucket:
         from obstore.store import S3Store
 
         self.url = url
-        options = {"endpoint": endpoint, "allow_http": True} if endpoint else {}
-        self._store = S3Store.from_url(url, **options)  # type: ignore[arg-type]
+        self._store = S3Store.from_url(
+            url,
+            config={"endpoint": endpoint} if endpoint else None,
+            client_options={"allow_http": endpoint is not None, "connect_timeout": S3_CONNECT_TIMEOUT},
+            retry_config={"max_retries": 3, "retry_timeout": S3_PATIENCE},
+        )
 
     def put_new(self, key: str, content: bytes) -> bool:
         import obstore
