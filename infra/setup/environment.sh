@@ -58,9 +58,9 @@ find_pip() {  # sets $pip; the interpreter's own, else one in a folder of ours
 }
 
 find_uv() {  # sets $uv
-    uv=$(command -v uv) && return
+    uv=$(command -v uv) && "$uv" --version &> /dev/null && return
     uv="$tools/uv/bin/uv"
-    [[ -x $uv ]] && return
+    "$uv" --version &> /dev/null && return
     find_pip
     step "fetching uv" "${pip[@]}" install -qq --disable-pip-version-check --no-deps --require-hashes \
         --upgrade --target "$tools/uv" -r "$root/requirements/uv.txt"

@@ -38,6 +38,7 @@ esac
 """
 # `uv venv … <folder>` makes a folder with a python that prints its arguments; `uv pip sync` notes that it ran.
 UV = """#!/bin/bash
+[[ $1 != --version ]] || exit 0
 echo "$1" >> "$(dirname "$0")/uv.calls"
 [[ $1 == pip ]] || {
     folder="${@: -1}"
