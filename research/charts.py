@@ -30,8 +30,8 @@ GREEN: Final = "#0f8a5f"
 RED: Final = "#c8384a"
 HUES: Final = (BLUE, GREEN, "#b45309", "#7c3aed", "#0e7490", RED)
 
-POINTS_MAX: Final = 1200
-"""More than a chart has pixels: longer series keep each stretch's lowest and highest point."""
+POINTS_PER_INCH: Final = 80
+"""About the pixels a chart has: longer series keep each stretch's lowest and highest point."""
 
 FILLS_MAX: Final = 120
 """Markers of more fills than this hide the price; the chart then shows the newest that fit."""
@@ -179,15 +179,16 @@ def _axes(width: float, height: float) -> "Iterator[tuple[Figure, Axes]]":
 
 
 def _draw(axes: "Axes", values: FloatArray, **style: Any) -> tuple[FloatArray, FloatArray]:
-    at = _kept(values)
+    figure: Any = axes.figure
+    at = _kept(values, int(figure.get_figwidth() * POINTS_PER_INCH))
     axes.plot(at, values[at], solid_joinstyle="round", **style)
     return at, values[at]
 
 
-def _kept(values: FloatArray) -> Any:
-    if len(values) <= POINTS_MAX:
+def _kept(values: FloatArray, points: int) -> Any:
+    if len(values) <= points:
         return np.arange(len(values))
-    edges = np.linspace(0, len(values), POINTS_MAX // 2 + 1).astype(int)
+    edges = np.linspace(0, len(values), points // 2 + 1).astype(int)
     kept = {0, len(values) - 1}
     for first, last in itertools.pairwise(edges.tolist()):
         kept.add(first + int(np.argmin(values[first:last])))

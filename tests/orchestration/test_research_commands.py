@@ -1,0 +1,153 @@
+"""The research commands, typed as a person types them, on real bars."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from data.errors import SlipwayError
+from data.ingest import ingest
+from data.sources import source
+from orchestration.cli import bench, research
+
+app = Typer()
+app.add_typer(research.app)
+app.add_typer(research.strategy, name="strategy")
+app.add_typer(bench.app, name="bench")
+
+RANGE = ["--start", "2026-09-01", "--end", "2026-09-04"]
+
+
+@pytest.fixture
+def market(database_url: str) -> None:
+    ingest(source("synthetic"), ["AAA", "BBB"], date(2026, 9, 1), date(2026, 9, 4))
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(app, words, catch_exceptions=True)
+    if isinstance(done.exception, SlipwayError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def fails(*words: str) -> str:
+    with pytest.raises(SlipwayError) as raised:
+        run(*words)
+    assert raised.value.exit_code == 2
+    return str(raised.value)
+
+
+@pytest.mark.usefixtures("market")
+def test_a_sweep_shows_the_best_and_writes_all(tmp_path: Path) -> None:
+    out = tmp_path / "sets.parquet"
+    said = run(
+        "sweep", "crossover", "AAA", "BBB", *RANGE, "-p", "fast=5:15:5", "-p", "slow=30,60", "--out", str(out)
+    )
+    assert "The best 6 of 6 sets by sharpe" in said
+    best = json.loads(
+        run("sweep", "crossover", "AAA", "BBB", *RANGE, "--top", "1", "--by", "trades", "--json")
+    )
+    assert best[0]["trades"] > 0
+    rows = pl.read_parquet(out)
+    assert rows.select("fast", "slow").rows() == [(f, s) for f in (5, 10, 15) for s in (30, 60)]
+
+
+@pytest.mark.usefixtures("market")
+def test_a_backtest_tells_its_statistics_and_is_checked(tmp_path: Path) -> None:
+    words = ["backtest", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30"]
+    said = run(*words, "--check", "reference", "--report", str(tmp_path / "page.html"))
+    assert "They agree within 1e-09." in said
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    facts: dict[str, Any] = json.loads(run(*words, "--json"))
+    assert facts["orders"] > 0
+    assert {"sharpe", "max_drawdown", "trades"} <= facts.keys()
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("market")
+@pytest.mark.filterwarnings("ignore")  # vectorbt's own
+def test_vectorbt_agrees_from_the_command_line() -> None:
+    said = run(
+        "backtest", "crossover", "AAA", "BBB", *RANGE, "-p", "fast=5", "-p", "slow=30", "--check", "vectorbt"
+    )
+    assert "compared with vectorbt" in said
+    assert "They agree" in said
+
+
+@pytest.mark.usefixtures("market")
+def test_a_report_is_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert str(path) in run("report", "crossover", "AAA", *RANGE, "--out", str(path)).replace("\n", "")
+    assert "Crossover on AAA" in path.read_text()
+
+
+def test_a_new_strategy_file_checks_out(tmp_path: Path) -> None:
+    path = tmp_path / "my_idea.py"
+    assert "MyIdea" in run("strategy", "new", str(path))
+    assert "MyIdea(period=20)" in run("strategy", "check", str(path), "-p", "period=20")
+    assert "exists already" in fails("strategy", "new", str(path))
+
+
+def test_the_library_is_listed() -> None:
+    rows = json.loads(run("strategy", "list", "--json"))
+    assert rows[0]["name"] == "crossover"
+    assert "fast 10 (a value from 2 to 60)" in rows[0]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["strategy", "check", "crosover"],
+            "there is no strategy 'crosover'. Use a file such as my_strategy.py, or one of",
+        ),
+        (["strategy", "check", "nowhere.py"], "nowhere.py cannot be read"),
+        (
+            ["strategy", "check", "crossover", "-p", "fast"],
+            "the parameter 'fast' has no value. Write name=value",
+        ),
+        (
+            ["strategy", "check", "crossover", "-p", "fast=ten"],
+            "fast=ten is not a number. Use a value from 2 to 60.",
+        ),
+        (["strategy", "check", "crossover", "-p", "fast=10.5"], "Crossover.fast is 10.5, not a whole number"),
+        (["strategy", "check", "crossover", "-p", "fats=10"], "Crossover has no parameter 'fats'"),
+        (
+            ["sweep", "crossover", "AAA", "--by", "luck"],
+            "there is no statistic 'luck'. Rank by one of: total_return",
+        ),
+        (["backtest", "crossover", "AAA", "--check", "magic"], "there is no oracle 'magic'"),
+        (["strategy", "new", "idea.txt"], "idea.txt is not the name of a Python file. End it with .py."),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(words: list[str], says: str) -> None:
+    assert says in fails(*words)
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        ("fast=60:5:5", "the range fast=60:5:5 is empty"),
+        ("fast=5:60:0.00001", "has 5,500,001 values"),
+        ("fast=1:60:1", "Crossover.fast is 1.0, out of bounds"),
+        ("fast=a:b", "fast=a is not a number"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_said_in_a_sentence(grid: str, says: str) -> None:
+    assert says in fails("sweep", "crossover", "AAA", *RANGE, "-p", grid)
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")  # vectorbt's own
+def test_the_sweep_benchmark_names_every_peer() -> None:
+    rows = json.loads(run("bench", "sweep", "--bars", "5000", "--sets", "25", "--rounds", "1", "--json"))
+    assert [row["sweep"] for row in rows] == [
+        "slipway", "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
+    ]  # fmt: skip
