@@ -11,8 +11,11 @@ LISTED: Final = {"AAA": 48.2, "BBB": 112.6, "CCC": 23.4, "DDD": 241.0}
 FAST, SLOW = 10, 50
 
 
-def play(floor: Floor) -> None:
-    """Candles of a session, a moving-average crossover traded on it until NOW_BAR, two published versions."""
+def play(floor: Floor) -> dict[str, float]:
+    """Candles of a session, a moving-average crossover traded on it until NOW_BAR, two published versions.
+
+    Returns the newest close of every symbol.
+    """
     floor.version(1, "paper", fast=FAST, slow=SLOW)
     floor.version(2, "candidate", verdict="fail", fast=5, slow=20)
     floor.version(3, "candidate", verdict=None, fast=20, slow=120)
@@ -41,16 +44,14 @@ def play(floor: Floor) -> None:
         "DDD", "buy", 104, closes["DDD"][NOW_BAR], OPEN_BELL + NOW_BAR * MINUTE, state="REJECTED",
         reason="insufficient buying power",
     )  # fmt: skip
-    beat(floor, closes)
-
-
-def beat(floor: Floor, closes: dict[str, list[float]]) -> None:
+    last = {symbol: series[NOW_BAR] for symbol, series in closes.items()}
     bar = OPEN_BELL + NOW_BAR * MINUTE
     floor.heartbeat(
         bars=NOW_BAR,
         bar_ts_us=int(bar.timestamp() * 1e6),
-        books=[{"symbol": symbol, "last": series[NOW_BAR]} for symbol, series in closes.items()],
+        books=[{"symbol": symbol, "last": price} for symbol, price in last.items()],
     )
+    return last
 
 
 def crossings(closes: list[float]) -> list[tuple[int, str]]:

@@ -31,6 +31,10 @@ class Monitor:
     settings: ApiSettings
 
     @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
     def stream_url(self) -> str:
         return self.url.replace("http://", "ws://") + "/api/stream"
 
@@ -60,7 +64,7 @@ class Monitor:
 
 
 @contextmanager
-def running(database_url: str, **overrides: Any) -> Iterator[Monitor]:
+def running(database_url: str, listen_on: int = 0, **overrides: Any) -> Iterator[Monitor]:
     settings = ApiSettings(**overrides)
     config = uvicorn.Config(
         create_app(settings, get_settings()),
@@ -70,7 +74,7 @@ def running(database_url: str, **overrides: Any) -> Iterator[Monitor]:
         log_level="warning",
         timeout_graceful_shutdown=1,
     )
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", listen_on)) as listening:
         port = listening.getsockname()[1]
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="monitor")

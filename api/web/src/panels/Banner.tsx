@@ -4,8 +4,19 @@ import type { Desk } from '../state/desk'
 import { said } from '../state/figures'
 import { useClock } from '../state/useClock'
 
-/** What the engine itself complains about. */
+const HEARTBEAT_LOST_MS = 10_000
+
+/** What the engine itself complains about, or that it has gone quiet in the middle of a run. */
 function Alarms({ desk }: { desk: Desk }) {
+  const silentMs = useClock() + desk.skewMs - Date.parse(desk.engine?.heartbeat_at ?? '')
+  if (desk.run && !desk.run.finished_at && silentMs > HEARTBEAT_LOST_MS) {
+    return (
+      <p className="banner bad" role="alert">
+        <b>The engine is silent for {age(silentMs)}</b> in the middle of a run: nothing is traded, prices may be old. See{' '}
+        <code>./slipway status</code>.
+      </p>
+    )
+  }
   const { mismatches = [], refusals = [] } = said(desk.engine)
   if (mismatches.length > 0) {
     return (

@@ -82,6 +82,9 @@ export function ControlDialog({ wish, desk, onChange, onClose }: Props) {
   )
 }
 
+const counted = (count: number, noun: string): string =>
+  count === 1 ? `The ${noun} is` : `All ${count} ${noun}s are`
+
 function Consequences({ wish, desk }: { wish: Wish; desk: Desk }) {
   if (wish === 'running') return <p>The engine may open positions again from its next decision on.</p>
   if (wish === 'paused') return <p>No new risk from now on. Positions stay, and may only be reduced.</p>
@@ -90,8 +93,8 @@ function Consequences({ wish, desk }: { wish: Wish; desk: Desk }) {
   return (
     <ol>
       <li>No order that adds risk starts more than a second from now.</li>
-      <li>{open === 1 ? 'The open order is' : `All ${open} open orders are`} cancelled.</li>
-      <li>{held === 1 ? 'The position is' : `All ${held} positions are`} sold or bought back at the market.</li>
+      <li>{open === 0 ? 'What may still be open is cancelled.' : `${counted(open, 'open order')} cancelled.`}</li>
+      <li>{held === 0 ? 'What may still fill is closed again.' : `${counted(held, 'position')} closed at the market.`}</li>
       <li>The broker itself is asked until it shows nothing open.</li>
     </ol>
   )

@@ -37,15 +37,15 @@ export function OrdersPanel({ desk, onChoose }: { desk: Desk; onChoose: (symbol:
         <table>
           <thead>
             <tr>
-              <th>Time</th>
+              <th>Placed</th>
               <th>Bar</th>
               <th>Strategy</th>
               <th>Symbol</th>
               <th>Side</th>
               <th className="n">Quantity</th>
               <th className="n">Filled</th>
-              <th className="n">Decided at</th>
-              <th className="n">Got</th>
+              <th className="n">Reference</th>
+              <th className="n">Price</th>
               <th>State</th>
             </tr>
           </thead>

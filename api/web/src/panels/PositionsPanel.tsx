@@ -1,10 +1,15 @@
-import { money, price, qty, signed, tone } from '../format'
+import { hourMinute, money, price, qty, signed, tone } from '../format'
 import { Age } from '../parts/Age'
 import { Empty, Panel } from '../parts/Panel'
 import type { Desk } from '../state/desk'
-import { holdings } from '../state/figures'
+import { holdings, type Holding } from '../state/figures'
 
 const PRICE_STALE_MS = 90_000 // a minute bar and a half
+
+function PriceAge({ holding }: { holding: Holding }) {
+  if (holding.priceAt !== null) return <Age at={holding.priceAt} staleAfterMs={PRICE_STALE_MS} />
+  return holding.priceBar && <span className="age">of {hourMinute(Date.parse(holding.priceBar))}</span>
+}
 
 export function PositionsPanel({ desk, onChoose }: { desk: Desk; onChoose: (symbol: string) => void }) {
   const held = holdings(desk)
@@ -43,7 +48,7 @@ export function PositionsPanel({ desk, onChoose }: { desk: Desk; onChoose: (symb
                 <td className="n strong">{qty(holding.qty)}</td>
                 <td className="n">{holding.qty === 0 ? '—' : price(holding.entry)}</td>
                 <td className="n">
-                  {price(holding.last)} {holding.priceAt !== null && <Age at={holding.priceAt} staleAfterMs={PRICE_STALE_MS} />}
+                  {price(holding.last)} <PriceAge holding={holding} />
                 </td>
                 <td className="n">{holding.qty === 0 ? '—' : money(holding.value)}</td>
                 <td className={`n ${tone(holding.unrealised)}`}>{holding.qty === 0 ? '—' : signed(holding.unrealised)}</td>

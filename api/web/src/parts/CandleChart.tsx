@@ -33,6 +33,7 @@ interface Drawn {
 }
 
 const SHOWN_AT_FIRST = 180 // minutes
+const LABELLED_MAX = 60 // arrows beyond that speak for themselves
 
 export function CandleChart({ symbol, candles, fills, until }: Props) {
   const place = useRef<HTMLDivElement>(null)
@@ -84,19 +85,21 @@ export function CandleChart({ symbol, candles, fills, until }: Props) {
   }, [candles, until, symbol])
 
   useEffect(() => {
-    drawn.current?.markers.setMarkers(fills.map(marker))
-  }, [fills])
+    const first = candles[0]?.[0] ?? 0
+    const shown = fills.filter((fill) => barTime(fill) >= first * 1000)
+    drawn.current?.markers.setMarkers(shown.map((fill) => marker(fill, shown.length <= LABELLED_MAX)))
+  }, [fills, candles])
 
   return <div className="chart" ref={place} role="img" aria-label={`Candles of ${symbol} with ${fills.length} own fills`} />
 }
 
-function marker(fill: Fill): SeriesMarker<Time> {
+function marker(fill: Fill, labelled: boolean): SeriesMarker<Time> {
   const bought = fill.side === 'buy'
   return {
     time: (Math.floor(barTime(fill) / 60_000) * 60) as UTCTimestamp,
     position: bought ? 'belowBar' : 'aboveBar',
     shape: bought ? 'arrowUp' : 'arrowDown',
     color: bought ? '#4fe3b4' : '#ff8b95',
-    text: qty(Number(fill.qty)),
+    ...(labelled && { text: qty(Number(fill.qty)) }),
   }
 }

@@ -1,15 +1,21 @@
 import { BaselineSeries, createChart, type ISeriesApi, type UTCTimestamp } from 'lightweight-charts'
 import { useEffect, useRef } from 'react'
 import type { Equity } from '../client/contract'
+import { dollars } from '../format'
 import { DOWN, LOOK, UP } from './chart'
 
 /** Above what the account opened with in green, below it in red. */
 export function EquityLine({ equity }: { equity: Equity }) {
   const place = useRef<HTMLDivElement>(null)
   const series = useRef<ISeriesApi<'Baseline'> | null>(null)
+  const whole = useRef(() => {})
 
   useEffect(() => {
-    const chart = createChart(place.current!, { ...LOOK, layout: { ...LOOK.layout, attributionLogo: false } })
+    const chart = createChart(place.current!, {
+      ...LOOK,
+      layout: { ...LOOK.layout, attributionLogo: false }, // the candles beside it carry it
+      rightPriceScale: { ...LOOK.rightPriceScale, scaleMargins: { top: 0.14, bottom: 0.12 } },
+    })
     series.current = chart.addSeries(BaselineSeries, {
       topLineColor: UP,
       topFillColor1: `${UP}44`,
@@ -18,8 +24,11 @@ export function EquityLine({ equity }: { equity: Equity }) {
       bottomFillColor1: `${DOWN}08`,
       bottomFillColor2: `${DOWN}44`,
       lineWidth: 2,
+      priceFormat: { type: 'custom', minMove: 0.01, formatter: dollars },
       priceLineVisible: false,
     })
+    chart.timeScale().applyOptions({ rightOffset: 2 })
+    whole.current = () => chart.timeScale().fitContent()
     return () => chart.remove()
   }, [])
 
@@ -33,7 +42,7 @@ export function EquityLine({ equity }: { equity: Equity }) {
         value: point.equity,
       })),
     )
-    line.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0.1 } })
+    whole.current()
   }, [equity])
 
   return <div className="chart" ref={place} role="img" aria-label="Equity over time" />

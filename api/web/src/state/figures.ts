@@ -17,7 +17,8 @@ export interface Holding {
   qty: number
   entry: number
   last: number | null
-  priceAt: number | null // when this screen heard the price, in ms
+  priceAt: number | null // when this price was last confirmed, in our clock; null: nobody knows
+  priceBar: string | null // the bar it belongs to
   value: number | null
   unrealised: number | null
   realised: number
@@ -25,20 +26,18 @@ export interface Holding {
 }
 
 export function holdings(desk: Desk): Holding[] {
-  const books = said(desk.engine).books ?? []
   return [...desk.positions.values()]
     .map((position) => {
       const qty = Number(position.qty)
       const entry = Number(position.average_entry)
-      const price = desk.prices.get(position.symbol)
-      const book = books.find((each) => each.symbol === position.symbol)
-      const last = price?.last ?? book?.last ?? null
+      const { last, priceAt, priceBar } = newestPrice(desk, position.symbol)
       return {
         symbol: position.symbol,
         qty,
         entry,
         last,
-        priceAt: price?.heardAt ?? null,
+        priceAt,
+        priceBar,
         value: last === null ? null : qty * last,
         unrealised: qty === 0 ? 0 : last === null ? null : qty * (last - entry),
         realised: Number(position.realised),
@@ -46,6 +45,18 @@ export function holdings(desk: Desk): Holding[] {
       }
     })
     .sort((a, b) => Number(b.qty !== 0) - Number(a.qty !== 0) || a.symbol.localeCompare(b.symbol))
+}
+
+/** A tick heard here, else what the engine says it trades on, else what the snapshot knew. */
+function newestPrice(desk: Desk, symbol: string): Pick<Holding, 'last' | 'priceAt' | 'priceBar'> {
+  const price = desk.prices.get(symbol)
+  const priceBar = price?.ts_utc ?? null
+  if (price?.heardAt) return { last: price.last, priceAt: price.heardAt, priceBar }
+  const book = said(desk.engine).books?.find((each) => each.symbol === symbol)
+  if (desk.engine && typeof book?.last === 'number') {
+    return { last: book.last, priceAt: Date.parse(desk.engine.heartbeat_at) - desk.skewMs, priceBar }
+  }
+  return { last: price?.last ?? null, priceAt: null, priceBar }
 }
 
 export interface Totals {
