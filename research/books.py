@@ -91,7 +91,29 @@ def run_pass(
 ) -> tuple[FloatArray, int]:
     """(tallies, one row per set; number of orders of the last set).  Releases the GIL while it runs."""
     tallies = np.zeros((len(sets), len(TALLY)))
-    ordered = kernel_of(strategy)(
+    recorded = no_equity() if equity is None else equity
+    try:
+        ordered = _call(strategy, book, terms, table, sets, tallies, recorded, orders)
+    except Exception as error:  # whatever a person's decide raises
+        raise _failure(
+            strategy, book, terms, table, sets, f"raised {type(error).__name__}: {error}"
+        ) from error
+    if ordered < 0:
+        raise _failure(strategy, book, terms, table, sets, "gave an infinite target")
+    return tallies, ordered
+
+
+def _call(
+    strategy: type[Strategy],
+    book: Book,
+    terms: Terms,
+    table: FloatArray,
+    sets: NDArray[np.int64],
+    tallies: FloatArray,
+    equity: FloatArray,
+    orders: NDArray[Any] | None,
+) -> int:
+    ordered: int = kernel_of(strategy)(
         table,
         sets,
         book.bars.open,
@@ -103,16 +125,39 @@ def run_pass(
         terms.costs.commission_bps,
         terms.costs.commission_min,
         tallies,
-        no_equity() if equity is None else equity,
+        equity,
         no_orders() if orders is None else orders,
     )
-    if ordered < 0:
-        when = datetime.fromtimestamp(book.ts_us[-1 - ordered] / 1e6, UTC)
-        raise UsageError(
-            f"{strategy.__name__}.decide gave an infinite target for {book.symbol} at {when:%Y-%m-%d %H:%M} UTC",
-            "Return a finite multiple of equity, or NaN to decide nothing.",
-        )
-    return tallies, ordered
+    return ordered
+
+
+def _failure(
+    strategy: type[Strategy],
+    book: Book,
+    terms: Terms,
+    table: FloatArray,
+    sets: NDArray[np.int64],
+    why: str,
+) -> UsageError:
+    """Run once more, one set at a time, to say at which bar and on what `decide` failed."""
+    tallies = np.zeros((1, len(TALLY)))
+    bar, rows = book.start, sets[0]
+    for rows in sets:
+        curve = np.full(len(book.bars), np.nan)
+        try:
+            ordered = _call(strategy, book, terms, table, rows[None, :], tallies, curve, None)
+        except Exception:
+            ordered = -1
+        if ordered < 0:
+            bar = int(np.flatnonzero(~np.isnan(curve))[-1])  # equity is recorded before the decision
+            break
+    when = datetime.fromtimestamp(book.ts_us[bar] / 1e6, UTC)
+    seen = zip(strategy.inputs()._fields, table[rows, bar], strict=True)
+    return UsageError(
+        f"{strategy.__name__}.decide {why} for {book.symbol} at {when:%Y-%m-%d %H:%M} UTC (bar {bar}), "
+        f"where {', '.join(f'x.{name} = {value:g}' for name, value in seen)}",
+        "Return a finite multiple of equity, or NaN to decide nothing.",
+    )
 
 
 class Portfolio:

@@ -217,3 +217,15 @@ def test_averages_of_equal_length_never_trade(walk: Walk) -> None:
             return {"fast": sma("close", 20), "slow": sma("close", 20)}
 
     assert backtest(Same(), walk()).orders.is_empty()
+
+
+def test_a_decide_that_raises_says_at_which_bar_and_on_what(walk: Walk) -> None:
+    class Divides(Follow):
+        @staticmethod
+        def decide(x: Any) -> float:
+            return 1.0 / x.wanted
+
+    bars = walk(bars=100).with_row_index("n").with_columns(volume=pl.col("n") - 90.0).drop("n")
+    says = r"raised ZeroDivisionError: .* for AAA at 2026-01-05 16:00 UTC \(bar 90\), where x.wanted = 0"
+    with pytest.raises(UsageError, match=says):
+        backtest(Divides(), bars)
