@@ -22,19 +22,26 @@ from infra.local.postgres import Cluster
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "browser: needs Chromium; without it the run names the test, and fails in CI"
-    )
+NO_CHROMIUM = "no Chromium on this machine; on Debian: apt-get install chromium"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if CHROMIUM is None and not os.environ.get("CI"):
-        for item in items:
-            if item.get_closest_marker("browser"):
-                item.add_marker(
-                    pytest.mark.skip(reason="no Chromium here; on Debian: apt-get install chromium")
-                )
+    """Without a browser its tests are left out, except in CI, where they fail."""
+    for item in items:
+        if CHROMIUM is None and not os.environ.get("CI") and "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left_out = [
+        report.nodeid
+        for report in terminalreporter.getreports("skipped")
+        if NO_CHROMIUM in str(report.longrepr)
+    ]
+    if left_out:
+        terminalreporter.section("not tested: " + NO_CHROMIUM, yellow=True)
+        for name in left_out:
+            terminalreporter.line(name)
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +122,7 @@ def redis_url(valkey: str, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's path, for tests marked `browser`."""
+    """The browser's path. A test that asks for it is left out where there is none, and fails in CI."""
     if CHROMIUM is None:
-        pytest.fail("no Chromium on this machine; on Debian: apt-get install chromium")
+        pytest.fail(NO_CHROMIUM)
     return CHROMIUM

@@ -4,51 +4,67 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from data.settings import ROOT
 
+if TYPE_CHECKING:
+    import pytest
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHECKS = {
-    "ruff check": ["ruff", "check", "-q", "."],
-    "ruff format": ["ruff", "format", "-q", "--check", "."],
-    "mypy": ["mypy", "--no-error-summary"],
-    "layers": ["importlinter.cli", "lint"],
+    "ruff check": ("-m", "ruff", "check", "--quiet", "."),
+    "ruff format": ("-m", "ruff", "format", "--quiet", "--diff", "."),
+    "mypy": ("-m", "mypy", "--no-error-summary"),
+    "layers": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
 }
 
 
 def check_all(*, fast: bool, pytest_arguments: Sequence[str]) -> int:
-    """Run the static checks beside the tests; the exit code is pytest's unless a check failed."""
+    """Run the static checks beside the tests, one core each; 0 only if all of them are well."""
+    import pytest
+
     if not fast:
         _install_chromium()
-    # mypy and the tests keep one core each busy, so they run side by side.
-    started = time.monotonic()
-    checks = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name, command in CHECKS.items()
-    }
+    os.chdir(ROOT)
     tier = ["-m", "not full"] if fast else []
-    tests = subprocess.Popen([sys.executable, "-m", "pytest", *tier, *pytest_arguments], cwd=ROOT)
-    failed = []
-    for name, process in checks.items():
-        said, _ = process.communicate()
-        if process.returncode:
-            failed.append(f"── {name} ──\n{said.strip()}")
-    code = tests.wait()
-    for report in failed:
-        print(report)
-    passed = ", ".join(
-        name for name in CHECKS if not any(report.startswith(f"── {name} ") for report in failed)
-    )
-    print(f"static checks: {len(failed)} failed; passed: {passed}; {time.monotonic() - started:.0f} s in all")
-    return code or (1 if failed else 0)
+    return int(pytest.main([*tier, *pytest_arguments], plugins=[StaticChecks()]))
+
+
+class StaticChecks:
+    """Linters as a plugin of pytest: they run while it does, and its last line counts them in."""
+
+    def __init__(self) -> None:
+        self._running = {
+            name: subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # Their own bytecode and caches, but no settings of the person who runs them.
+                env={name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")},
+            )
+            for name, arguments in CHECKS.items()
+        }
+        self._failures: dict[str, str] = {}
+
+    def pytest_sessionfinish(self, session: "pytest.Session") -> None:
+        for name, process in self._running.items():
+            said, _ = process.communicate()
+            if process.returncode:
+                self._failures[name] = said.strip()
+        if self._failures and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        well = [name for name in self._running if name not in self._failures]
+        for name, said in self._failures.items():
+            terminalreporter.section(name, red=True)
+            terminalreporter.line(said)
+        terminalreporter.line(f"static checks passed: {', '.join(well) or 'none'}")
+        if self._failures:
+            terminalreporter.line(f"static checks FAILED: {', '.join(self._failures)}", red=True)
 
 
 def _install_chromium() -> None:
