@@ -25,6 +25,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 NO_CHROMIUM = "no Chromium on this machine; on Debian: apt-get install chromium"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: looks at the page in Chromium")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a browser its tests are left out, except in CI, where they fail."""
     for item in items:
