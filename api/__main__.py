@@ -1,9 +1,11 @@
 """`python -m api --port P`: the monitor in the foreground."""
 
 import argparse
+import socket
 import sys
+from contextlib import suppress
 
-from data.errors import SlipwayError
+from data.errors import SlipwayError, Unavailable
 
 
 def run(host: str | None = None, port: int | None = None) -> None:
@@ -18,10 +20,8 @@ def run(host: str | None = None, port: int | None = None) -> None:
     settings = get_api_settings()
     app = create_app(settings)
     ensure_admin(get_settings().postgres())
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=host or settings.host,
-        port=port or settings.port,
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
@@ -36,6 +36,18 @@ def run(host: str | None = None, port: int | None = None) -> None:
         timeout_graceful_shutdown=3,
         log_level="info",
     )
+    with _listen(host or settings.host, port or settings.port) as listening, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Unavailable(
+            f"the monitor cannot listen on {host}:{port}: {error.strerror or error}",
+            "Stop what uses it (`./slipway status`), or choose another with --port or SLIPWAY_API_PORT.",
+        ) from None
 
 
 def main() -> int:

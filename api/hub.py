@@ -69,7 +69,7 @@ class Hub:
         """When this returns, the viewer's queue receives every change after any snapshot taken from now on."""
         async with self._joining:
             tail = self._tails.get(viewer.account)
-            if tail is None:
+            if tail is None or not tail.alive:
                 tail = Tail(self._house, viewer.account)
                 await tail.start()
                 tail.bus_up = self._bus_up
@@ -79,7 +79,7 @@ class Hub:
     async def leave(self, viewer: Viewer) -> None:
         async with self._joining:
             tail = self._tails.get(viewer.account)
-            if tail is None:
+            if tail is None or viewer not in tail.viewers:
                 return
             tail.viewers.discard(viewer)
             if not tail.viewers:
@@ -107,8 +107,11 @@ class Hub:
                 self._note_bus(up=False)
                 if failures == 0:
                     _log.warning("redis does not answer; looking every second instead", error=str(error))
-                await asyncio.sleep(RECONNECT_S[min(failures, len(RECONNECT_S) - 1)])
-                failures += 1
+            except Exception:  # whatever it was, the next subscription starts afresh
+                self._note_bus(up=False)
+                _log.exception("the bus listener failed")
+            await asyncio.sleep(RECONNECT_S[min(failures, len(RECONNECT_S) - 1)])
+            failures += 1
 
     def _hear(self, message: dict[str, Any]) -> None:
         self._note_bus(up=True)

@@ -4,6 +4,8 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -13,12 +15,15 @@ from typing import Any, Final
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import OctKey
+from psycopg import Connection
+from psycopg.errors import UndefinedTable
+from psycopg.rows import DictRow
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from api.errors import NotAuthenticated, TokenExpired
 from api.settings import ApiSettings, get_api_settings
-from data.errors import Refused
+from data.errors import Refused, Unavailable
 from data.postgres import connect
 from data.settings import DataSettings, get_settings
 
@@ -135,7 +140,7 @@ def ensure_admin(
     (0600) for `slipway demo` and `slipway status` to show.  Production never generates one.
     """
     settings, data = settings or get_api_settings(), data or get_settings()
-    with connect(database) as connection:
+    with _users(database) as connection:
         # Of two starters one makes the user, and the other finds it.
         connection.execute("lock table users in share row exclusive mode")
         found = connection.execute(
@@ -153,6 +158,17 @@ def ensure_admin(
         if settings.admin_password is None:
             _write_login(data.state_dir, settings.admin_name, password)
     return settings.admin_name, password
+
+
+@contextmanager
+def _users(database: str) -> Iterator[Connection[DictRow]]:
+    with connect(database) as connection:
+        try:
+            yield connection
+        except UndefinedTable:
+            raise Unavailable(
+                "the database has no tables yet", "Run `./slipway up`, which makes them."
+            ) from None
 
 
 def read_login(state_dir: Path) -> tuple[str, str] | None:

@@ -17,7 +17,7 @@ from api import ledger as read
 from api.deps import Services
 from api.ledger import Connection
 from api.messages import Deltas, Event, Pulse, Resync
-from api.viewer import Viewer
+from api.viewer import DEFECT, Viewer
 
 POLL_S: Final = 1.0
 PAUSE_S: Final = 0.05  # between two looks: a burst becomes 20 frames a second, a single change never waits
@@ -45,12 +45,23 @@ class Tail:
         async with self._house.pool.connection() as lent:
             _, self._seq = await read.now_and_seq(lent, self.account)
         self._task = asyncio.create_task(self._follow(), name=f"tail of {self.account}")
+        self._task.add_done_callback(self._fell)
+
+    @property
+    def alive(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def _fell(self, task: asyncio.Task[None]) -> None:
+        """A defect must not look like a quiet market: viewers are sent away and come back to a new tail."""
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("the tail of an account fell", account=self.account, exc_info=error)
+            for viewer in tuple(self.viewers):
+                viewer.end(DEFECT, "the monitor failed on a change", "defect")
 
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     def wake(self) -> None:
         self._wake.set()
@@ -115,7 +126,8 @@ async def changes(lent: Connection, account: str, after: int) -> list[Event]:
 
 
 def _key(row: dict[str, Any]) -> str:
-    return str(row["payload"].get(KEYS.get(row["kind"], ""), ""))
+    payload = row["payload"]
+    return str(payload.get(KEYS.get(row["kind"], ""), "")) if isinstance(payload, dict) else ""
 
 
 async def _rows(lent: Connection, account: str, keys: dict[str, list[str]]) -> dict[tuple[str, str], Any]:

@@ -8,6 +8,7 @@ from typing import Final
 BAD_MESSAGE: Final = 4400
 NOT_AUTHENTICATED: Final = 4401
 TOO_SLOW: Final = 4408
+DEFECT: Final = 4500
 UNAVAILABLE: Final = 4503
 
 

@@ -134,6 +134,18 @@ def test_a_resync_brings_the_picture_of_now(monitor: Monitor, floor: Floor) -> N
     assert (before["orders"], len(after["orders"]), after["seq"]) == ([], 1, before["seq"] + 1)
 
 
+def test_a_change_that_makes_no_sense_is_numbered_and_left_to_a_resync(
+    monitor: Monitor, floor: Floor
+) -> None:
+    with screen(monitor) as watching:
+        seq = watching.next("snapshot")["seq"]
+        floor.tell("order", coid="nobody's")
+        floor.tell("weather", cloudy=True)
+        floor.db.execute("select emit_event('paper', 'order', '[]')")
+        events = watching.changes(3)
+        assert [(event["seq"], event["row"]) for event in events] == [(seq + n, None) for n in (1, 2, 3)]
+
+
 def test_a_gap_shows_in_the_numbers_even_when_nothing_follows_it(monitor: Monitor, floor: Floor) -> None:
     """Retention may have removed what a screen has not seen yet; the pulse then names a higher number."""
     with screen(monitor) as watching:

@@ -18,7 +18,7 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
 
-pytestmark = [pytest.mark.full, pytest.mark.browser]
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def shots(state_dir: Path) -> Path:
-    folder = state_dir / "screenshots"
+def shots(tmp_path: Path) -> Path:
+    folder = tmp_path / ".slipway" / "screenshots"
     folder.mkdir(parents=True)
     return folder
 
@@ -128,7 +128,8 @@ def test_a_trader_watches_a_fill_arrive_and_kills_the_account(
 def test_a_silent_engine_turns_red(page: Page, monitor: Monitor, floor: Floor, shots: Path) -> None:
     play(floor)
     log_in(page, monitor)
-    expect(page.get_by_role("alert")).to_contain_text("The engine is silent", timeout=20_000)
+    floor.db.execute("update lease set heartbeat_at = clock_timestamp() - interval '42 seconds'")
+    expect(page.get_by_role("alert")).to_contain_text("The engine is silent for 4")
     expect(page.locator(".sign.bad")).to_contain_text("silent")
     page.screenshot(path=shots / "silent.png")
 

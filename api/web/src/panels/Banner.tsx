@@ -17,7 +17,7 @@ function Alarms({ desk }: { desk: Desk }) {
       </p>
     )
   }
-  const { mismatches = [], refusals = [] } = said(desk.engine)
+  const { mismatches = [] } = said(desk.engine)
   if (mismatches.length > 0) {
     return (
       <p className="banner bad" role="alert">
@@ -25,12 +25,7 @@ function Alarms({ desk }: { desk: Desk }) {
       </p>
     )
   }
-  const latest = refusals.at(-1)
-  return latest ? (
-    <p className="banner warn" role="status">
-      <b>An order was refused:</b> {latest}
-    </p>
-  ) : null
+  return null
 }
 
 /** What nobody may overlook: a kill, a pause, a picture that is no longer live. */

@@ -20,12 +20,12 @@ export function FillsPanel({ desk, onChoose }: { desk: Desk; onChoose: (symbol: 
         <table>
           <thead>
             <tr>
-              <th>Market time</th>
+              <th>Bar</th>
               <th>Symbol</th>
               <th>Side</th>
               <th className="n">Quantity</th>
               <th className="n">Price</th>
-              <th>Heard by</th>
+              <th>Via</th>
             </tr>
           </thead>
           <tbody>

@@ -50,7 +50,7 @@ export function Login({ client, ended, onEnter }: Props) {
           {busy ? 'Logging in…' : 'Log in'}
         </button>
         <p className="login-hint">
-          First time here? <code>./slipway status</code> shows the log-in that set-up made.
+          First time here? <code>./slipway status</code> shows your first password.
         </p>
       </form>
     </main>

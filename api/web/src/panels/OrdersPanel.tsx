@@ -77,8 +77,8 @@ function Row({ order, onChoose }: { order: Order; onChoose: (symbol: string) => 
       <td className="n">{qty(Number(order.filled_qty))}</td>
       <td className="n dim">{price(Number(order.reference_price))}</td>
       <td className="n">{price(order.average_price === null ? null : Number(order.average_price))}</td>
-      <td>
-        <span className={`state ${order.state.toLowerCase()}`} title={order.reason || undefined}>
+      <td className="rest" title={order.reason || undefined}>
+        <span className={`state ${order.state.toLowerCase()}`}>
           {order.state === 'SENDING' ? 'unknown' : order.state.toLowerCase()}
         </span>
         {order.reason && <span className="reason">{order.reason}</span>}

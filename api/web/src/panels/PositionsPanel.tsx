@@ -32,6 +32,7 @@ export function PositionsPanel({ desk, onChoose }: { desk: Desk; onChoose: (symb
               <th className="n">Quantity</th>
               <th className="n">Entry</th>
               <th className="n">Last</th>
+              <th className="n">Age</th>
               <th className="n">Value</th>
               <th className="n">Unrealised</th>
               <th className="n">Realised</th>
@@ -47,8 +48,9 @@ export function PositionsPanel({ desk, onChoose }: { desk: Desk; onChoose: (symb
                 </td>
                 <td className="n strong">{qty(holding.qty)}</td>
                 <td className="n">{holding.qty === 0 ? '—' : price(holding.entry)}</td>
+                <td className="n">{price(holding.last)}</td>
                 <td className="n">
-                  {price(holding.last)} <PriceAge holding={holding} />
+                  <PriceAge holding={holding} />
                 </td>
                 <td className="n">{holding.qty === 0 ? '—' : money(holding.value)}</td>
                 <td className={`n ${tone(holding.unrealised)}`}>{holding.qty === 0 ? '—' : signed(holding.unrealised)}</td>

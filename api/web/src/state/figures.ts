@@ -5,7 +5,6 @@ import { isOpen, type Desk } from './desk'
 /** What engines put in their heartbeat; older ones may leave any of it out. */
 interface EngineStatus {
   bar_ts_us?: number
-  refusals?: string[]
   mismatches?: string[]
   books?: { symbol: string; last: number | null }[]
 }
