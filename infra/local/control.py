@@ -36,13 +36,13 @@ class Control:
                 connection.sendall(json.dumps({"do": do} | details).encode() + b"\n")
                 with connection.makefile() as lines:
                     answer: dict[str, Any] = json.loads(lines.readline() or "{}")
-            except (FileNotFoundError, ConnectionError):
-                raise NotRunning("the local system is not running", "Start it with `./slipway up`.") from None
             except TimeoutError:
                 raise Unavailable(
                     f"the supervisor did not answer within {ANSWER_WITHIN_S:.0f} s",
                     "Run `./slipway down` and `./slipway up`.",
                 ) from None
+            except OSError:  # no socket, no listener behind it, or not ours to reach
+                raise NotRunning("the local system is not running", "Start it with `./slipway up`.") from None
         if "error" in answer:
             raise UsageError(answer["error"], answer["fix"])
         return answer

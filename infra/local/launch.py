@@ -59,14 +59,18 @@ def running_supervisor(site: Site) -> Control:
 
 def take_down(site: Site) -> bool:
     """End the supervisor and every service; False when there was nothing to end."""
+    if not site.run_dir.exists():
+        return False
+    if not os.access(site.run_dir, os.W_OK):
+        raise Refused(
+            f"{site.run_dir} belongs to another user", "Run this as the user who started the system."
+        )
     supervisor = holder(site)
     if supervisor:
         Control(site).shutdown()
         if not wait_for(lambda: not supervisor.is_alive(), STOPS_WITHIN_S):
             kill_group(supervisor.pid)
             wait_for(lambda: not supervisor.is_alive(), 1.0)
-    if not site.run_dir.exists():
-        return False
     with take_tenure(site) as is_ours:
         orphans = end_orphans(site) if is_ours else []
     return bool(supervisor or orphans)

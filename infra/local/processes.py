@@ -45,7 +45,7 @@ def read_pid_file(path: Path) -> ProcessId | None:
     """The process the file names if it still runs; a torn or stale file names none."""
     try:
         process = ProcessId(**json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
     return process if process.is_alive() else None
 

@@ -215,3 +215,39 @@ def test_a_folder_one_may_not_write_to_is_named(ready: Machine) -> None:
         f"error: The user nobody may not write to {ready.root}. Run as the owner of that folder"
         in done.stderr
     )
+
+
+NPM = """#!/bin/sh
+echo "npm $1" >> "$(dirname "$0")/npm.calls"
+[ "$1" = ci ] || { mkdir -p dist && cp index.html dist/; }
+"""
+
+
+@pytest.fixture
+def with_page(ready: Machine) -> Machine:
+    web = ready.root / "api" / "web"
+    web.mkdir(parents=True)
+    (web / "package.json").write_text("{}")
+    (web / "index.html").write_text("<p>one")
+    (ready.bin / "cp").symlink_to(shutil.which("cp") or "cp")
+    return ready.has("node", "#!/bin/sh\n").has("npm", NPM)
+
+
+def test_the_page_is_built_when_its_sources_changed_and_only_for_who_needs_it(with_page: Machine) -> None:
+    page = with_page.root / "api" / "web" / "dist" / "index.html"
+    with_page.run("--help")
+    assert not page.exists()
+    with_page.run("up")
+    with_page.run("demo")
+    assert (with_page.bin / "npm.calls").read_text().splitlines() == ["npm ci", "npm run"]
+    page.parents[1].joinpath("index.html").write_text("<p>two")
+    with_page.run("up")
+    assert page.read_text() == "<p>two"
+
+
+def test_a_page_that_cannot_be_built_says_why(with_page: Machine) -> None:
+    with_page.has("npm", "#!/bin/sh\necho ENOTFOUND the registry; exit 1\n")
+    done = with_page.run("up")
+    assert done.returncode == 1
+    assert "ENOTFOUND the registry\nerror: The monitor page could not be built; its log is" in done.stderr
+    assert with_page.has("npm", NPM).run("up").returncode == 0
