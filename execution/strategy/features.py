@@ -60,29 +60,27 @@ class _IndicatorStream:
     def __init__(self, indicator: Indicator, history: BarArrays) -> None:
         self._indicator = indicator
         self._places = [COLUMNS.index(name) for name in indicator.columns]
-        self._seen = [list(map(float, getattr(history, name))) for name in indicator.columns]
-        self._handle = self._open()
+        columns = [getattr(history, name) for name in indicator.columns]
+        self._handle = self._open(columns)
+        self._seen = [] if self._handle else [column.tolist() for column in columns]
 
     def update(self, bar: Ohlcv) -> float:
         if self._handle is not None:
             return self._handle.update(*[bar[place] for place in self._places])
         for seen, place in zip(self._seen, self._places, strict=True):
             seen.append(bar[place])
-        self._handle = self._open()
+        self._handle = self._open([np.array(seen, dtype=np.float64) for seen in self._seen])
         return float("nan") if self._handle is None else self._handle.value
 
-    def _open(self) -> _Handle | None:
+    def _open(self, columns: list[FloatArray]) -> _Handle | None:
         make = cast(
             Callable[..., _Handle],
             getattr(ta_lib(), f"{self._indicator.function}_Stream"),
         )
-        history = [np.asarray(seen, dtype=np.float64) for seen in self._seen]
         try:
-            handle = make(*history, **dict(self._indicator.options))
+            return make(*columns, **dict(self._indicator.options))
         except ta_lib().InsufficientHistory:
             return None
-        self._seen = []
-        return handle
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def benchmarks() -> None:
 def sweep(
     bars: Annotated[int, typer.Option(min=2000, help="Minute bars.")] = 200_000,
     sets: Annotated[int, typer.Option(min=25, help="Parameter sets, a multiple of 25.")] = 1000,
-    full: Annotated[bool, typer.Option("--full", help="Give the peers all sets (6 GB, minutes).")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Give the peers all sets, too (minutes).")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 3,
     as_json: bool = JsonOption,
 ) -> None:
