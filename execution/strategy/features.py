@@ -62,7 +62,7 @@ class _IndicatorStream:
         self._places = [COLUMNS.index(name) for name in indicator.columns]
         columns = [getattr(history, name) for name in indicator.columns]
         self._handle = self._open(columns)
-        self._seen = [] if self._handle else [column.tolist() for column in columns]
+        self._seen = [] if self._handle is not None else [column.tolist() for column in columns]
 
     def update(self, bar: Ohlcv) -> float:
         if self._handle is not None:
