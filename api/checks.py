@@ -48,7 +48,8 @@ def _overall(parts: dict[str, Part]) -> State:
 async def _in_time(check: Awaitable[Part]) -> Part:
     # Open to anybody, so the reason stays in general terms: no address, no user, no path.
     try:
-        return await asyncio.wait_for(check, CHECK_S)
+        async with asyncio.timeout(CHECK_S):
+            return await check
     except TimeoutError:
         return Part(state="down", detail=f"no answer within {CHECK_S:.0f} s")
     except Exception as error:

@@ -32,6 +32,7 @@ from api.viewer import Viewer
 from data.errors import SlipwayError, Unavailable, UsageError
 
 HELLO_S: Final = 5.0
+CLOSE_S: Final = 2.0
 SEND_S: Final = 5.0  # a socket that takes no bytes for this long is dead or far too slow
 
 
@@ -86,7 +87,8 @@ async def _show(house: Services, seen: Viewer) -> None:
 
 async def _hello(websocket: WebSocket) -> Hello:
     try:
-        return Hello.model_validate_json(await asyncio.wait_for(websocket.receive_text(), HELLO_S))
+        async with asyncio.timeout(HELLO_S):
+            return Hello.model_validate_json(await websocket.receive_text())
     except TimeoutError:
         raise NotAuthenticated(
             f"no token came within {HELLO_S:.0f} s", "Send a hello as first message."
@@ -133,7 +135,9 @@ async def _send(websocket: WebSocket, seen: Viewer) -> None:
         while True:
             frame = await seen.next()
             try:
-                await asyncio.wait_for(websocket.send_text(frame), SEND_S)
+                # Not wait_for: in Python 3.11 it can swallow a cancellation, and we would send for ever.
+                async with asyncio.timeout(SEND_S):
+                    await websocket.send_text(frame)
             except TimeoutError:
                 seen.end(viewer.TOO_SLOW, "this viewer does not keep up", "too_slow")
                 return
@@ -185,5 +189,6 @@ async def _refuse(websocket: WebSocket, error: Exception) -> None:
 
 async def _close(websocket: WebSocket, code: int, problem: Problem) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-        await asyncio.wait_for(websocket.send_text(ErrorAnswer(error=problem).model_dump_json()), 1.0)
-        await asyncio.wait_for(websocket.close(code, problem.what[:120]), 1.0)
+        async with asyncio.timeout(CLOSE_S):
+            await websocket.send_text(ErrorAnswer(error=problem).model_dump_json())
+            await websocket.close(code, problem.what[:120])

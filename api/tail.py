@@ -86,7 +86,8 @@ class Tail:
                 pulse_due = loop.time() + POLL_S
             await asyncio.sleep(PAUSE_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, pulse_due - loop.time()))
+                async with asyncio.timeout_at(pulse_due):
+                    await self._wake.wait()
 
     async def _tell_changes(self, lent: Connection) -> datetime:
         while True:

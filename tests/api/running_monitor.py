@@ -15,7 +15,7 @@ import uvicorn
 from api.app import create_app
 from api.security import Tokens, passwords, token_key
 from api.settings import ApiSettings
-from data.settings import get_settings
+from data.settings import DataSettings
 
 PASSWORD = "correct-horse-battery"
 # Hashed once: argon2 is slow on purpose.
@@ -27,8 +27,16 @@ class Monitor:
     """A running monitor, and the means to be somebody there."""
 
     url: str
-    database_url: str
+    data: DataSettings
     settings: ApiSettings
+
+    @property
+    def database_url(self) -> str:
+        return self.data.postgres()
+
+    @property
+    def key(self) -> str:
+        return token_key(self.settings, self.data.keys_dir)
 
     @property
     def port(self) -> int:
@@ -55,8 +63,7 @@ class Monitor:
                 "insert into users (name, password_hash, role) values (%s, '', %s) on conflict do nothing",
                 [role, role],
             )
-        data = get_settings()
-        return Tokens(token_key(self.settings, data.keys_dir), self.settings.token_minutes).issue(role)[0]
+        return Tokens(self.key, self.settings.token_minutes).issue(role)[0]
 
     def client(self, role: str | None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token(role)}"} if role else {}
@@ -64,10 +71,10 @@ class Monitor:
 
 
 @contextmanager
-def running(database_url: str, listen_on: int = 0, **overrides: Any) -> Iterator[Monitor]:
+def running(data: DataSettings, listen_on: int = 0, **overrides: Any) -> Iterator[Monitor]:
     settings = ApiSettings(**overrides)
     config = uvicorn.Config(
-        create_app(settings, get_settings()),
+        create_app(settings, data),
         loop="uvloop",
         ws="websockets-sansio",
         ws_per_message_deflate=False,
@@ -85,7 +92,7 @@ def running(database_url: str, listen_on: int = 0, **overrides: Any) -> Iterator
                 assert thread.is_alive(), "the monitor ended while starting"
                 assert time.monotonic() < deadline, "the monitor did not start within 10 s"
                 time.sleep(0.005)
-            yield Monitor(f"http://127.0.0.1:{port}", database_url, settings)
+            yield Monitor(f"http://127.0.0.1:{port}", data, settings)
         finally:
             server.should_exit = True
             thread.join(10)

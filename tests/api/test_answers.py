@@ -12,6 +12,7 @@ from running_monitor import Monitor
 from trading_floor import ARTIFACT, MINUTE, Floor
 
 from data import bus
+from data.settings import DataSettings, get_settings
 
 OPEN_BELL = datetime(2026, 11, 19, 14, 30, tzinfo=UTC)
 
@@ -171,10 +172,8 @@ def test_kill_works_without_redis(
     start_monitor: Callable[..., Monitor], floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLIPWAY_REDIS_URL", "redis://127.0.0.1:1/0")
-    from data.settings import get_settings
-
     get_settings.cache_clear()
-    with start_monitor().client("trader") as trader:
+    with start_monitor(DataSettings()).client("trader") as trader:
         answer = trader.post(
             "/api/control", json={"account": "paper", "mode": "killed", "reason": "no redis"}
         )
@@ -210,15 +209,11 @@ def test_health_misses_an_engine_only_while_a_run_is_open(monitor: Monitor, floo
 
 @pytest.mark.full
 def test_health_is_down_and_routes_are_503_when_the_ledger_is_gone(
-    start_monitor: Callable[..., Monitor], monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor, start_monitor: Callable[..., Monitor]
 ) -> None:
-    monitor = start_monitor()
     token = monitor.token("viewer")
-    monkeypatch.setenv("SLIPWAY_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/slipway")
-    from data.settings import get_settings
-
-    get_settings.cache_clear()
-    cut_off = start_monitor()
+    away = {"database_url": "postgresql://nobody@127.0.0.1:1/slipway", "state_dir": monitor.data.state_dir}
+    cut_off = start_monitor(DataSettings.model_validate(away))
     health = httpx.get(f"{cut_off.url}/health")
     assert (health.status_code, health.json()["state"]) == (503, "down")
     answer = httpx.get(f"{cut_off.url}/api/accounts", headers={"Authorization": f"Bearer {token}"})

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from api.security import Tokens
 from data import bus
 from data.bar import Bar, encode_bar
-from data.settings import get_settings
+from data.settings import DataSettings
 from infra.local.embedded import embedded_valkey
 
 BAR = datetime(2026, 11, 19, 14, 30, tzinfo=UTC)
@@ -101,10 +101,8 @@ def test_changes_follow_the_snapshot_without_gaps_and_carry_whole_rows(
     assert (position["symbol"], float(position["qty"])) == ("AAA", 100)
 
 
-def test_two_screens_of_two_accounts_hear_only_their_own(
-    monitor: Monitor, floor: Floor, database_url: str
-) -> None:
-    other = Floor(database_url, "other")
+def test_two_screens_of_two_accounts_hear_only_their_own(monitor: Monitor, floor: Floor) -> None:
+    other = Floor(floor.url, monitor.data.redis(), "other")
     with screen(monitor) as ours, screen(monitor, "other") as theirs:
         ours.next("snapshot"), theirs.next("snapshot")
         floor.order("AAA", "buy", 1, 50, BAR)
@@ -178,16 +176,15 @@ def test_prices_come_from_redis_and_are_not_numbered(monitor: Monitor, floor: Fl
     assert tick == {"symbol": "AAA", "ts_utc": "2026-11-19T14:30:00Z", "last": 50.75}
 
 
-def test_a_hint_over_redis_is_faster_than_the_poll(monitor: Monitor, floor: Floor, redis_url: str) -> None:
+def test_a_hint_over_redis_is_faster_than_the_poll(monitor: Monitor, floor: Floor) -> None:
     """Ten changes one after the other: a second each if they waited for the poll."""
-    with screen(monitor) as watching, redis.Redis.from_url(redis_url) as client:
+    with screen(monitor) as watching:
         watching.next("snapshot")
         while not watching.next("pulse")["bus"]:
             pass
         began = time.monotonic()
         for _ in range(10):
             floor.order("AAA", "buy", 1, 50, BAR)
-            client.publish(bus.events("paper"), '{"kind": "order"}')
             watching.changes(1)
         assert time.monotonic() - began < 5
 
@@ -197,12 +194,9 @@ def test_without_redis_news_is_slower_but_never_silent(
     start_monitor: Callable[..., Monitor],
     floor: Floor,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with embedded_valkey(tmp_path / "valkey") as url:
-        monkeypatch.setenv("SLIPWAY_REDIS_URL", url)
-        get_settings.cache_clear()
-        monitor = start_monitor()
+        monitor = start_monitor(DataSettings.model_validate({"redis_url": url}))
         with connect(monitor.stream_url, compression=None) as socket:
             watching = Screen(socket)
             watching.say(type="hello", token=monitor.token("viewer"), account="paper")
@@ -228,9 +222,8 @@ def test_without_a_good_first_message_nobody_is_let_in(monitor: Monitor, floor: 
 
 
 def test_an_expired_token_ends_the_stream_and_a_renewed_one_does_not(monitor: Monitor, floor: Floor) -> None:
-    key = (get_settings().keys_dir / "api-token.key").read_text()
     monitor.token("viewer")
-    soon = Tokens(key, 0)
+    soon = Tokens(monitor.key, 0)
     soon._life_s = 2
     with (
         screen(monitor, token=soon.issue("viewer")[0]) as ended,

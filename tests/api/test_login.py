@@ -17,7 +17,7 @@ from api.errors import NotAuthenticated, TokenExpired
 from api.security import AUDIENCE, ISSUER, Tokens, ensure_admin, read_login, token_key
 from api.settings import ApiSettings
 from data.errors import Refused
-from data.settings import DataSettings, get_settings
+from data.settings import DataSettings
 
 KEY = "k" * 64
 
@@ -43,10 +43,6 @@ def forge(key: str = KEY, **changes: Any) -> str:
 
 def read(token: str) -> str:
     return Tokens(KEY, minutes=15).read(token).name
-
-
-def our_key() -> str:
-    return (get_settings().keys_dir / "api-token.key").read_text()
 
 
 def test_a_log_in_gives_a_token_that_opens_the_doors(monitor: Monitor) -> None:
@@ -95,8 +91,8 @@ def test_a_token_signed_by_somebody_else_or_by_nobody_is_refused() -> None:
 
 def test_a_bad_token_opens_no_door(monitor: Monitor) -> None:
     monitor.token("viewer")
-    assert ask(monitor, forge(our_key())).status_code == 200
-    for token, code in ((forge(our_key(), exp=1), "token_expired"), (forge(), "not_authenticated")):
+    assert ask(monitor, forge(monitor.key)).status_code == 200
+    for token, code in ((forge(monitor.key, exp=1), "token_expired"), (forge(), "not_authenticated")):
         answer = ask(monitor, token)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
 
@@ -126,12 +122,12 @@ def test_a_demotion_counts_at_once(monitor: Monitor) -> None:
 def test_a_session_can_be_renewed_until_it_is_over(monitor: Monitor) -> None:
     monitor.token("viewer")
     began = int(time.time()) - 3600
-    renew = {"Authorization": f"Bearer {forge(our_key(), auth_time=began)}"}
+    renew = {"Authorization": f"Bearer {forge(monitor.key, auth_time=began)}"}
     renewed = httpx.post(f"{monitor.url}/api/auth/renew", headers=renew).json()
-    assert Tokens(our_key(), 15).read(renewed["token"]).logged_in_at == began
+    assert Tokens(monitor.key, 15).read(renewed["token"]).logged_in_at == began
 
     began = int(time.time()) - 13 * 3600
-    renew = {"Authorization": f"Bearer {forge(our_key(), auth_time=began)}"}
+    renew = {"Authorization": f"Bearer {forge(monitor.key, auth_time=began)}"}
     answer = httpx.post(f"{monitor.url}/api/auth/renew", headers=renew)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_expired")
 

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from desk_day import NOW_BAR, OPEN_BELL, play
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_monitor import PASSWORD, Monitor, running
 from trading_floor import MINUTE, Floor
+
+from data.settings import DataSettings
 
 DIST = Path(__file__).parents[2] / "api" / "web" / "dist"
 FLAGS = [
@@ -135,16 +137,16 @@ def test_a_silent_engine_turns_red(page: Page, monitor: Monitor, floor: Floor, s
 
 
 def test_a_lost_server_is_said_at_once_and_found_again(
-    page: Page, start_monitor: Callable[..., Monitor], database_url: str, floor: Floor, shots: Path
+    page: Page, desk: DataSettings, floor: Floor, shots: Path
 ) -> None:
     play(floor)
-    with running(database_url) as monitor:
+    with running(desk) as monitor:
         log_in(page, monitor)
         expect(page.locator(".signs")).to_contain_text("Stream live")
     expect(page.get_by_role("alert")).to_contain_text("Connection lost")
     page.screenshot(path=shots / "lost.png")
     floor.order("AAA", "buy", 5, 48.0, OPEN_BELL, state="ACKED")  # told while nobody listened
-    with running(database_url, listen_on=monitor.port):
+    with running(desk, listen_on=monitor.port):
         expect(page.locator(".signs")).to_contain_text("Stream live", timeout=15_000)
         expect(page.get_by_role("tab", name="Open 1")).to_be_visible()
         page.goto("about:blank")
