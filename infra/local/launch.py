@@ -14,6 +14,7 @@ from infra.local.control import Control
 from infra.local.identity import moved_home
 from infra.local.orphans import MARK, end_orphans
 from infra.local.processes import kill_group, wait_for
+from infra.local.services import known, services
 from infra.local.site import Site
 from infra.local.tenure import failure_file, holder, is_taken, take_tenure
 
@@ -30,6 +31,8 @@ def bring_up(
     told: Callable[[list[dict[str, Any]]], None] = lambda services: None,
 ) -> Control:
     """The supervisor and its services, running and ready. Nothing happens to what runs already."""
+    for name in only:
+        known(name, services(site))  # before anything is started for the sake of a typing error
     control = running_supervisor(site)
     control.up(only, told)
     return control

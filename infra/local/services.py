@@ -4,9 +4,10 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from data.errors import UsageError
 from data.migrations import upgrade
 from data.settings import ROOT
 from infra.local.dagster import create_database, write_home
@@ -61,6 +62,13 @@ def services(site: Site) -> dict[str, Service]:
         lab(site),
     ]
     return {service.name: service for service in table}
+
+
+def known(name: str, table: Mapping[str, Service]) -> Service:
+    """The service of that name, or a sentence that lists those there are."""
+    if name not in table:
+        raise UsageError(f"there is no local service {name!r}", f"There are: {', '.join(table)}.")
+    return table[name]
 
 
 def migrate(site: Site) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from data.errors import SlipwayError, UsageError
 from infra.local.control import Control
 from infra.local.orphans import end_orphans
-from infra.local.services import Service, migrate, services
+from infra.local.services import Service, known, migrate, services
 from infra.local.site import Site
 from infra.local.watched import Watched
 
@@ -100,8 +100,7 @@ class Supervisor:
         return in_order
 
     def _known(self, name: str) -> Watched:
-        if name not in self.watched:
-            raise UsageError(f"there is no local service {name!r}", f"There are: {', '.join(self.watched)}.")
+        known(name, self.table)
         return self.watched[name]
 
 

@@ -150,6 +150,7 @@ def test_a_remembered_port_that_is_taken_is_given_up(site: Site) -> None:
 def test_an_unknown_service_is_the_persons_mistake(site: Site) -> None:
     with pytest.raises(UsageError, match="there is no local service 'mysql'"):
         bring_up(site, ["mysql"])
+    assert not holder(site)
 
 
 def test_a_persons_own_server_is_used_and_not_started(
