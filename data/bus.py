@@ -3,11 +3,14 @@
 Losing everything in it costs milliseconds: whoever waits here also looks in Postgres.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import redis
 import redis.asyncio
+from redis.exceptions import RedisError
 
 from data.settings import get_settings
 
@@ -15,7 +18,7 @@ AsyncRedis = redis.asyncio.Redis
 
 MARKET_DATA_LENGTH: Final = 10_000  # entries kept per md.{symbol}; a session has 390
 HINT_LENGTH: Final = 1_000
-TIMEOUT_S: Final = 5.0  # longer than any blocking read here asks to wait
+TIMEOUT_S: Final = 2.0
 
 
 def md(symbol: str) -> str:
@@ -42,25 +45,44 @@ def control(account: str) -> str:
     return f"control.{account}"
 
 
+class Lost(Exception):
+    """Redis did not do it, or nobody knows whether it did.  Whoever sends here can live with that."""
+
+
+@asynccontextmanager
+async def within(seconds: float = TIMEOUT_S) -> AsyncIterator[None]:
+    """Bound an exchange with Redis; every way in which it can fail is Lost."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (RedisError, TimeoutError, OSError) as error:
+        raise Lost(str(error) or type(error).__name__) from error
+
+
 def connect(url: str | None = None) -> redis.Redis:
-    return redis.Redis.from_url(url or get_settings().redis(), **_options())
+    return redis.Redis.from_url(
+        url or get_settings().redis(), retry=None, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+    )
 
 
-def connect_async(url: str | None = None) -> redis.asyncio.Redis:
-    return redis.asyncio.Redis.from_url(url or get_settings().redis(), **_options())
+def connect_async(url: str | None = None) -> AsyncRedis:
+    """For event loops.  Bound what you ask of it with `within`.
 
-
-def _options() -> dict[str, Any]:
-    # redis-py 8 repeats writes by default: one xadd whose reply was lost left two entries.
-    return {"retry": None, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    redis-py 8 repeats writes by itself unless told not to (one xadd whose reply was lost left two entries).
+    With a socket timeout it sends through asyncio.wait_for, which on Python 3.11 can swallow a cancellation.
+    """
+    return AsyncRedis.from_url(
+        url or get_settings().redis(), retry=None, socket_timeout=None, socket_connect_timeout=TIMEOUT_S
+    )
 
 
 async def read_streams(
-    connection: redis.asyncio.Redis, after: Mapping[str, str], block_ms: int
+    connection: AsyncRedis, after: Mapping[str, str], block_ms: int
 ) -> list[tuple[str, str, dict[str, bytes]]]:
     """The entries behind these ids as (stream, id, fields), waiting up to `block_ms` for the first."""
     wanted: dict[Any, Any] = dict(after)
-    answer: Any = await connection.xread(wanted, block=block_ms)
+    async with within(block_ms / 1000 + TIMEOUT_S):
+        answer: Any = await connection.xread(wanted, block=block_ms)
     return [
         (stream.decode(), entry_id.decode(), {name.decode(): value for name, value in fields.items()})
         for stream, entries in _pairs(answer)
@@ -75,7 +97,8 @@ def _pairs(answer: Any) -> Any:
     return [(stream, entries) for stream, batches in answer.items() for entries in batches]
 
 
-async def newest_id(connection: redis.asyncio.Redis, stream: str) -> str:
+async def newest_id(connection: AsyncRedis, stream: str) -> str:
     """Where the stream ends now; reading behind it misses nothing that comes later."""
-    newest: Any = await connection.xrevrange(stream, count=1)
+    async with within():
+        newest: Any = await connection.xrevrange(stream, count=1)
     return str(newest[0][0].decode()) if newest else "0-0"

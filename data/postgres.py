@@ -1,8 +1,9 @@
 """Connections to Postgres: the one place that opens them and says what is wrong when it cannot."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any, Self
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -50,6 +51,43 @@ async def connect_async(
         raise _unavailable(error) from error
     async with connection:
         yield connection
+
+
+class Connections:
+    """A few autocommit connections for an event loop, each lent to one task at a time.
+
+    Unlike psycopg_pool it opens nothing again: who loses Postgres must stop and start anew.  And it does not
+    wait with asyncio.wait_for, which on Python 3.11 can swallow the cancellation of the waiting task.
+    """
+
+    def __init__(self, size: int, database_url: str | None = None) -> None:
+        self._size = size
+        self._url = database_url
+        self._free: asyncio.LifoQueue[psycopg.AsyncConnection[DictRow]] = asyncio.LifoQueue()
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for _ in range(self._size):
+            self._free.put_nowait(await self._open.enter_async_context(connect_async(self._url)))
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._open.aclose()
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """A connection on which every statement commits by itself."""
+        connection = await self._free.get()
+        try:
+            yield connection
+        finally:
+            self._free.put_nowait(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """A connection inside a transaction that ends with the block."""
+        async with self.lend() as connection, connection.transaction():
+            yield connection
 
 
 def one(cursor: psycopg.Cursor[DictRow]) -> dict[str, Any]:

@@ -4,11 +4,15 @@ import argparse
 import asyncio
 import sys
 from datetime import date
+from typing import TypeVar
 
+import psycopg
 import uvloop
 
 from data.errors import SlipwayError
 from execution.service import Orders, run
+
+Failure = TypeVar("Failure", bound=Exception)
 
 
 def main() -> int:
@@ -36,10 +40,14 @@ def serve(asked: Orders) -> int:
         first = _first_of(group)
         print(f"error: {first}", file=sys.stderr)
         code = first.exit_code
+    except* psycopg.OperationalError as group:
+        reason = str(_first_of(group)).strip().partition("\n")[0]
+        print(f"error: Postgres went away: {reason}. Start again; nothing is lost.", file=sys.stderr)
+        code = 1
     return code
 
 
-def _first_of(group: BaseExceptionGroup[SlipwayError]) -> SlipwayError:
+def _first_of(group: BaseExceptionGroup[Failure]) -> Failure:
     first = group.exceptions[0]
     return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 

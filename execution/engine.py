@@ -5,9 +5,7 @@ import time
 from collections import defaultdict
 from typing import Any, Final
 
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 from data import bus
 from data.bar import decode_bar
@@ -53,13 +51,16 @@ class Engine:
 
     # -- the loop
 
-    async def run(self, feed: str, gateway: Gateway, ledger: Ledger, redis: redis.asyncio.Redis) -> None:
+    async def run(self, feed: str, gateway: Gateway, ledger: Ledger, redis: bus.AsyncRedis) -> None:
         """Decide on every bar of `feed`, until cancelled.  A bar is acknowledged once its orders are settled."""
-        last = {bus.md(symbol): await bus.newest_id(redis, bus.md(symbol)) for symbol in self._by_symbol}
+        last: dict[str, str] = {}
         while True:
             try:
+                last = last or {
+                    bus.md(symbol): await bus.newest_id(redis, bus.md(symbol)) for symbol in self._by_symbol
+                }
                 entries = await bus.read_streams(redis, last, BLOCK_MS)
-            except RedisError as error:
+            except bus.Lost as error:
                 _log.warning("redis is away; waiting for market data", error=str(error))
                 await asyncio.sleep(0.2)
                 continue
@@ -88,15 +89,15 @@ class Engine:
             self.refusals.append(f"{intent.symbol} {intent.side} {intent.qty:g}: {refused}")
             _log.warning("an order was refused", symbol=intent.symbol, qty=intent.signed_qty, limit=refused)
 
-    async def _acknowledge(self, redis: redis.asyncio.Redis, feed: str, done: list[tuple[str, int]]) -> None:
+    async def _acknowledge(self, redis: bus.AsyncRedis, feed: str, done: list[tuple[str, int]]) -> None:
         try:
-            async with redis.pipeline(transaction=False) as pipe:
+            async with bus.within(), redis.pipeline(transaction=False) as pipe:
                 for symbol, ts_us in done:
                     pipe.xadd(
                         bus.acks(feed), {"symbol": symbol, "ts_us": ts_us}, maxlen=ACKS_KEPT, approximate=True
                     )
                 await pipe.execute()
-        except RedisError as error:
+        except bus.Lost as error:
             _log.warning("an acknowledgement was lost; the feed asks again", error=str(error))
 
     def status(self) -> dict[str, Any]:

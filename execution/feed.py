@@ -10,9 +10,7 @@ from itertools import groupby
 from typing import Final
 
 import polars as pl
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 from data import bus
 from data.bar import Bar, bars_of, encode_bar
@@ -34,7 +32,7 @@ class ReplayFeed:
         bars: pl.DataFrame,
         timeframe: str,
         exchange: ExchangeControl,
-        redis: redis.asyncio.Redis,
+        redis: bus.AsyncRedis,
         pace_s: float = 0.0,
     ) -> None:
         self.name = name
@@ -83,13 +81,13 @@ class ReplayFeed:
                         last = entry_id
                         if fields["ts_us"] == ts:
                             missing.discard(fields["symbol"].decode())
-            except RedisError as error:
+            except bus.Lost as error:
                 _log.warning("redis is away; the bar is told again", error=str(error))
                 await asyncio.sleep(0.2)
         return last
 
     async def _publish(self, bars: list[Bar], seq: int) -> None:
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with bus.within(), self._redis.pipeline(transaction=False) as pipe:
             for bar in bars:
                 fields: dict[str | bytes, str | bytes | int] = {
                     "b": encode_bar(bar),

@@ -9,9 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 from data import bus
 from data.orders import OrderState
@@ -33,7 +31,7 @@ class Gateway:
     """Sends the intents of one account."""
 
     def __init__(
-        self, store: Store, broker: Broker, redis: redis.asyncio.Redis, settings: ExecutionSettings
+        self, store: Store, broker: Broker, redis: bus.AsyncRedis, settings: ExecutionSettings
     ) -> None:
         self._store = store
         self._broker = broker
@@ -49,10 +47,11 @@ class Gateway:
         reach("after_intent")
         if refused is None:
             try:
-                await self._redis.xadd(
-                    bus.hints(intent.account), {"coid": intent.coid}, maxlen=bus.HINT_LENGTH, approximate=True
-                )
-            except RedisError as error:
+                async with bus.within():
+                    await self._redis.xadd(
+                        bus.hints(intent.account), {"coid": intent.coid}, maxlen=bus.HINT_LENGTH
+                    )
+            except bus.Lost as error:
                 _log.warning("the hint was lost; the sweep finds the intent", error=str(error))
             reach("after_hint")
         return refused
@@ -79,14 +78,15 @@ class Gateway:
 
     async def _listen(self) -> None:
         stream = bus.hints(self._store.account)
-        last = await bus.newest_id(self._redis, stream)
+        last = ""
         while True:
             try:
+                last = last or await bus.newest_id(self._redis, stream)
                 for _, entry_id, fields in await bus.read_streams(self._redis, {stream: last}, 1_000):
                     last = entry_id
                     coid = fields["coid"].decode()
                     self._work_on(coid, self._send(coid))
-            except RedisError as error:
+            except bus.Lost as error:
                 _log.warning("redis is away; intents are found by the sweep", error=str(error))
                 await asyncio.sleep(SWEEP_S)
 

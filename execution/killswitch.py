@@ -5,12 +5,11 @@ second slower.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 from data import bus
 from data.orders import OPEN
@@ -21,6 +20,7 @@ from execution.ledger import Ledger
 from execution.store import Row, Store
 
 POLL_S: Final = 0.25
+LISTEN_S: Final = 10.0
 OPERATOR: Final = "operator"  # whose orders these are; no strategy may carry the name
 
 _log = structlog.get_logger()
@@ -35,7 +35,7 @@ class KillSwitch:
         broker: Broker,
         gateway: Gateway,
         ledger: Ledger,
-        redis: redis.asyncio.Redis,
+        redis: bus.AsyncRedis,
         owners: dict[str, str],
     ) -> None:
         self._store = store
@@ -60,10 +60,9 @@ class KillSwitch:
                         await self._bring_flat(control)
                     except BrokerDown as error:
                         _log.error("killed, but the broker does not answer; trying again", error=str(error))
-                try:
-                    await asyncio.wait_for(woken.wait(), POLL_S)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await woken.wait()
                 woken.clear()
 
     async def _bring_flat(self, control: Row) -> None:
@@ -110,10 +109,15 @@ class KillSwitch:
         while True:
             try:
                 async with self._redis.pubsub() as channel:
-                    await channel.subscribe(bus.control(self._store.account))
+                    async with bus.within():
+                        await channel.subscribe(bus.control(self._store.account))
                     while True:
-                        if await channel.get_message(ignore_subscribe_messages=True, timeout=10.0):
+                        async with bus.within(2 * LISTEN_S):
+                            heard = await channel.get_message(
+                                ignore_subscribe_messages=True, timeout=LISTEN_S
+                            )
+                        if heard:
                             woken.set()
-            except RedisError as error:
+            except bus.Lost as error:
                 _log.warning("redis is away; the control row is polled", error=str(error))
                 await asyncio.sleep(POLL_S)

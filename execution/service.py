@@ -12,16 +12,14 @@ from datetime import date, datetime
 
 import polars as pl
 import structlog
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
 
 from data import bus, catalog
 from data.control import ensure_account
 from data.errors import Refused, UsageError
-from data.postgres import connect
+from data.postgres import Connections, connect
 from data.settings import get_settings
 from execution import lease, loading
+from execution.announce import announce
 from execution.broker.alpaca import AlpacaBroker
 from execution.core.book import Book
 from execution.engine import Engine
@@ -34,7 +32,7 @@ from execution.loading import Promoted
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
 
-POOL_SIZE = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
+CONNECTIONS = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
 
 _log = structlog.get_logger()
 
@@ -71,15 +69,8 @@ async def run(asked: Orders) -> None:
         with connect() as connection:
             cash = sum(one.manifest.capital for one in promoted)
             ensure_account(connection, asked.account, execution.broker, cash)
-        pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
-            settings.postgres(),
-            min_size=POOL_SIZE,
-            max_size=POOL_SIZE,
-            open=False,
-            kwargs={"row_factory": dict_row},
-        )
-        await stack.enter_async_context(pool)
-        async with pool.connection() as connection_:
+        pool = await stack.enter_async_context(Connections(CONNECTIONS))
+        async with pool.lend() as connection_:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
         store = Store(pool, asked.account, epoch)
         redis = bus.connect_async()
@@ -112,6 +103,7 @@ async def run(asked: Orders) -> None:
                 tasks.create_task(ledger.run(engine))
                 tasks.create_task(switch.run())
                 tasks.create_task(engine.run(feed.name, gateway, ledger, redis))
+                tasks.create_task(announce(store, redis))
                 tasks.create_task(_heartbeat(store, engine, ledger, switch, feed))
                 await feed.run()
                 for row in runs.values():
@@ -122,7 +114,7 @@ async def run(asked: Orders) -> None:
         except* _Done:
             pass
         finally:
-            async with pool.connection() as connection_:
+            async with pool.lend() as connection_:
                 await lease.give_back(connection_, asked.account, epoch)
 
 

@@ -3,6 +3,7 @@
 A write under an epoch that is no longer ours raises Fenced, and the process must go.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,11 +12,11 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from data.control import Mode
 from data.errors import Corrupt, Refused
 from data.orders import OrderState
+from data.postgres import Connections
 from execution.broker import BrokerFill, BrokerOrder
 from execution.core.intents import Intent
 from execution.core.lifecycle import after_report
@@ -38,10 +39,11 @@ def instant(us: int) -> datetime:
 class Store:
     """One account's rows, written under one epoch."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[DictRow]], account: str, epoch: int) -> None:
+    def __init__(self, pool: Connections, account: str, epoch: int) -> None:
         self._pool = pool
         self.account = account
         self.epoch = epoch
+        self.written = asyncio.Event()  # set after every commit that screens may want to hear of
 
     # -- intents (protocol steps 2 and 4)
 
@@ -238,7 +240,7 @@ class Store:
     # -- the engine's own state
 
     async def heartbeat(self, status: dict[str, Any]) -> None:
-        async with self._pool.connection() as connection:
+        async with self._pool.lend() as connection:
             row = await _one(
                 connection,
                 "update lease set heartbeat_at = clock_timestamp(), status = %s where account = %s and epoch = %s "
@@ -302,11 +304,12 @@ class Store:
     @asynccontextmanager
     async def _fenced(self) -> AsyncIterator[AsyncConnection[DictRow]]:
         """A transaction that begins by proving, under a lock, that the account is still ours."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             lease = await _one(connection, f"{_HOLDER} for share", [self.account])
             if lease is None or lease["epoch"] != self.epoch:
                 raise self._fenced_off(lease)
             yield connection
+        self.written.set()
 
     def _fenced_off(self, lease: Row | None) -> Fenced:
         holder = lease["holder"] if lease else "nobody"
@@ -316,7 +319,7 @@ class Store:
         )
 
     async def _all(self, query: str, values: list[Any]) -> list[Row]:
-        async with self._pool.connection() as connection:
+        async with self._pool.lend() as connection:
             return await (await connection.execute(query, values)).fetchall()
 
     async def _lock_order(self, connection: AsyncConnection[DictRow], coid: str) -> Row | None:

@@ -227,8 +227,12 @@ def read_event(raw: str | bytes) -> Connected | BrokerEvent | Unreadable | None:
 
 
 def _about_the_stream(frame: dict[str, Any], text: str) -> Connected | Unreadable | None:
-    if frame["stream"] == "listening":
-        return Connected()
-    if frame["stream"] == "authorization" and frame["data"].get("status") != "authorized":
-        return Unreadable(text, "the stream refused the credentials")
-    return None
+    match frame["stream"]:
+        case "listening":
+            return Connected()
+        case "authorization":
+            if frame["data"].get("status") == "authorized":
+                return None
+            return Unreadable(text, "the stream refused the credentials")
+        case other:
+            return Unreadable(text, f"a stream that we did not ask for: {other!r}")

@@ -84,10 +84,10 @@ def after_report(state: OrderState, told: OrderState, filled_qty: float, qty: fl
     """Where an order goes when the broker tells `told` and has filled `filled_qty` of it in all."""
     if filled_qty >= qty:
         return OrderState.FILLED
-    if state is OrderState.ABANDONED or (state is OrderState.REJECTED and told is not OrderState.REJECTED):
-        return told  # the broker has what we had given up: it decides
     if filled_qty > 0 and told is OrderState.ACKED:
         told = OrderState.PARTIAL
+    if state is OrderState.ABANDONED or (state is OrderState.REJECTED and told is not OrderState.REJECTED):
+        return told  # the broker has what we had given up: it decides
     if state in TERMINAL:
         return state
     return told if _RANK[told] >= _RANK[state] else state

@@ -12,8 +12,8 @@ from data.errors import SlipwayError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; every failure is a sentence and an exit code, a traceback only under --debug."""
-    from typer import Exit
-    from typer._click.exceptions import Abort, ClickException
+    from typer import Abort, Exit
+    from typer._click.exceptions import ClickException  # typer carries click and exports only some of it
 
     from orchestration.cli.app import app
 
@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        _say(f"{type(error).__name__}: {error}. This is a defect; run again with --debug and report what it shows.")
+        _say(
+            f"{type(error).__name__}: {error}. This is a defect; run again with --debug and report what it shows."
+        )
         return 1
 
 

@@ -14,7 +14,9 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A date
 
 @app.command()
 def ingest(
-    symbols: Annotated[list[str] | None, typer.Argument(help="Symbols; all the source knows when none.")] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Symbols; all the source knows when none.")
+    ] = None,
     start: Day = None,
     end: Day = None,
     source: str = "synthetic",
@@ -60,7 +62,12 @@ def list_(as_json: bool = JsonOption) -> None:
 
     with connect() as connection:
         rows = catalog.summary(connection)
-    show(rows, title="The lake", as_json=as_json, empty="The lake is empty. Fill it with `./slipway data ingest`.")
+    show(
+        rows,
+        title="The lake",
+        as_json=as_json,
+        empty="The lake is empty. Fill it with `./slipway data ingest`.",
+    )
 
 
 @app.command("show")
@@ -87,7 +94,12 @@ def show_(
         from frame group by all order by all
         """
     ).pl()
-    show(sessions.to_dicts(), title=f"{symbol} {timeframe} from {source}", as_json=as_json, empty="No sessions.")
+    show(
+        sessions.to_dicts(),
+        title=f"{symbol} {timeframe} from {source}",
+        as_json=as_json,
+        empty="No sessions.",
+    )
 
 
 def yesterday() -> date:

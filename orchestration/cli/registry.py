@@ -10,7 +10,9 @@ from orchestration.cli.render import JsonOption, show, show_one
 
 app = typer.Typer()
 
-VersionSpec = Annotated[str, typer.Argument(help="crossover@3, crossover for its newest, or the start of a hash.")]
+VersionSpec = Annotated[
+    str, typer.Argument(help="crossover@3, crossover for its newest, or the start of a hash.")
+]
 Day = typer.Option(formats=["%Y-%m-%d"], help="A date like 2026-09-30.")
 
 
@@ -20,16 +22,19 @@ def publish(
     symbols: Annotated[list[str], typer.Argument(help="What it trades.")],
     start: Annotated[datetime, Day],
     end: Annotated[datetime, Day],
-    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, once for each.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="name=value, once for each.")
+    ] = None,
     capital: Annotated[float, typer.Option(help="Shared evenly by the symbols.")] = 300_000.0,
     trials: Annotated[int, typer.Option(help="How many parameter sets were tried to get here.")] = 1,
     as_json: bool = JsonOption,
 ) -> None:
     """Backtest a strategy, sign the result and enter it in the registry as a candidate."""
-    from orchestration.cli.research import strategy_of
+    from orchestration.cli.strategies import params_of, strategy_class
     from research.publish import publish as publish_strategy
 
-    chosen = strategy_of(strategy, param or [])
+    family = strategy_class(strategy)
+    chosen = family(**params_of(family, param or []))
     version, result = publish_strategy(
         chosen, symbols, start.date(), end.date(), capital=capital, trials=trials
     )
@@ -72,7 +77,10 @@ def versions(as_json: bool = JsonOption) -> None:
             for version in registry.versions(connection)
         ]
     show(
-        rows, title="Versions", as_json=as_json, empty="Nothing is published yet. Publish with `./slipway publish`."
+        rows,
+        title="Versions",
+        as_json=as_json,
+        empty="Nothing is published yet. Publish with `./slipway publish`.",
     )
 
 

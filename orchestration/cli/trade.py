@@ -33,7 +33,9 @@ def run(
     from execution.service import Orders
 
     code = serve(
-        Orders(account, first.date(), (last or first).date(), pace, exit_when_done=not stay, take_over=take_over)
+        Orders(
+            account, first.date(), (last or first).date(), pace, exit_when_done=not stay, take_over=take_over
+        )
     )
     raise typer.Exit(code)
 

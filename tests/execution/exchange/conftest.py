@@ -1,4 +1,4 @@
-"""A running exchange, and accounts on it."""
+"""Accounts on the running exchange."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,14 +8,6 @@ import pytest
 from exchange_process import ExchangeProcess, Tape
 
 from execution.exchange.control import BlockingExchangeControl
-
-
-@pytest.fixture(scope="session")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
-    process = ExchangeProcess(tmp_path_factory.mktemp("exchange"))
-    yield process
-    assert process.stop() == 0
-
 
 _names = itertools.count(1)
 
