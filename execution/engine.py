@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any, Final
 
 import structlog
@@ -32,7 +32,7 @@ class Engine:
         for book in books:
             self._by_symbol[book.symbol].append(book)
         self._by_owner = {(book.artifact_hash, book.symbol): book for book in books}
-        self.bars = 0
+        self._bars: Counter[str] = Counter()  # decided on, by artifact
         self.refusals: list[str] = []
 
     # -- what the ledger tells
@@ -73,13 +73,13 @@ class Engine:
                 await ledger.caught_up(int(fields["seq"]))
                 bar = decode_bar(fields["b"])
                 for book in self._by_symbol[bar.symbol]:
+                    self._bars[book.artifact_hash] += bar.ts_us > book.last_bar_us
                     intent = book.on_bar(bar, heard_at_us)
                     if intent is not None:
                         await self._submit(intent, book, gateway)
                 done.append((bar.symbol, bar.ts_us))
             if done:
                 await gateway.settled()
-                self.bars += len(done)
                 await self._acknowledge(redis, feed, done)
 
     async def _submit(self, intent: Intent, book: Book, gateway: Gateway) -> None:
@@ -100,10 +100,14 @@ class Engine:
         except bus.Lost as error:
             _log.warning("an acknowledgement was lost; the feed asks again", error=str(error))
 
+    def bars_of(self, artifact_hash: str) -> int:
+        """Bars that the books of this artifact have decided on since we started."""
+        return self._bars[artifact_hash]
+
     def status(self) -> dict[str, Any]:
         """What the heartbeat carries to the monitor."""
         return {
-            "bars": self.bars,
+            "bars": self._bars.total(),
             "bar_ts_us": max((book.last_bar_us for book in self.books), default=0),
             "refusals": self.refusals[-5:],
             "books": [

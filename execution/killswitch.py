@@ -5,6 +5,7 @@ second slower.
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -14,6 +15,7 @@ import structlog
 from data import bus
 from data.orders import OPEN
 from execution.broker import Broker, BrokerDown, BrokerPosition
+from execution.core.book import Book
 from execution.core.intents import Intent, client_order_id
 from execution.gateway import Gateway
 from execution.ledger import Ledger
@@ -36,14 +38,14 @@ class KillSwitch:
         gateway: Gateway,
         ledger: Ledger,
         redis: bus.AsyncRedis,
-        owners: dict[str, str],
+        books: dict[str, Book],
     ) -> None:
         self._store = store
         self._broker = broker
         self._gateway = gateway
         self._ledger = ledger
         self._redis = redis
-        self._owners = owners  # symbol -> artifact whose book holds it
+        self._books = books  # by symbol: whose position it is
         self._flattening: set[str] = set()
         self.mode = "running"
 
@@ -83,22 +85,25 @@ class KillSwitch:
 
     async def _close(self, position: BrokerPosition, killed_at: datetime) -> None:
         quantity = float(position.qty)
-        moment_us = int(killed_at.timestamp() * 1e6) + len(self._flattening)
-        coid = client_order_id(self._store.account, "-", OPERATOR, position.symbol, moment_us)
+        book = self._books.get(position.symbol)
+        now_us = time.time_ns() // 1000
+        occasion = f"{killed_at.isoformat()} {len(self._flattening)}"
+        coid = client_order_id(self._store.account, occasion, OPERATOR, position.symbol, 0)
         self._flattening.add(coid)
         refused = await self._gateway.submit(
             Intent(
                 coid=coid,
                 account=self._store.account,
-                artifact_hash=self._owners.get(position.symbol),
+                artifact_hash=book.artifact_hash if book else None,
                 strategy=OPERATOR,
                 symbol=position.symbol,
                 side="sell" if quantity > 0 else "buy",
                 qty=abs(quantity),
                 target=None,
-                bar_ts_us=moment_us,
-                reference_price=0.0,  # unknown here, and no limit applies to what reduces
-                decided_at_us=moment_us,
+                bar_ts_us=book.last_bar_us if book else now_us,
+                reference_price=book.last_close if book else 0.0,  # no limit applies to what reduces
+                decided_at_us=now_us,
+                occasion=occasion,
             )
         )
         if refused is not None:

@@ -90,9 +90,7 @@ async def run(asked: Orders) -> None:
         engine = Engine(books)
         ledger = Ledger(store, broker, execution)
         gateway = Gateway(store, broker, redis, execution)
-        switch = KillSwitch(
-            store, broker, gateway, ledger, redis, {book.symbol: book.artifact_hash for book in books}
-        )
+        switch = KillSwitch(store, broker, gateway, ledger, redis, {book.symbol: book for book in books})
         try:
             async with asyncio.TaskGroup() as tasks:
                 _stop_on_signals(tasks)
@@ -104,11 +102,11 @@ async def run(asked: Orders) -> None:
                 tasks.create_task(switch.run())
                 tasks.create_task(engine.run(feed.name, gateway, ledger, redis))
                 tasks.create_task(announce(store, redis))
-                tasks.create_task(_heartbeat(store, engine, ledger, switch, feed))
+                tasks.create_task(_heartbeat(store, engine, ledger, switch, feed, runs))
                 await feed.run()
-                for row in runs.values():
-                    await store.note_run(row["id"], engine.bars, finished=True)
-                _log.info("the replay is over", bars=engine.bars)
+                for artifact, row in runs.items():
+                    await store.finish_run(row["id"], int(row["bars"]) + engine.bars_of(artifact))
+                _log.info("the replay is over", bars=feed.told)
                 if asked.exit_when_done:
                     raise _Done
         except* _Done:
@@ -192,15 +190,12 @@ def _first_bar(bars: pl.DataFrame, session: date) -> datetime:
 
 
 async def _heartbeat(
-    store: Store, engine: Engine, ledger: Ledger, switch: KillSwitch, feed: ReplayFeed
+    store: Store, engine: Engine, ledger: Ledger, switch: KillSwitch, feed: ReplayFeed, runs: dict[str, Row]
 ) -> None:
+    counted = {artifact: int(row["bars"]) for artifact, row in runs.items()}  # before a restart
     while True:
         await store.heartbeat(
-            {
-                **engine.status(),
-                "feed": feed.name,
-                "mode": switch.mode,
-                "mismatches": ledger.mismatches,
-            }
+            {**engine.status(), "feed": feed.name, "mode": switch.mode, "mismatches": ledger.mismatches},
+            {row["id"]: counted[artifact] + engine.bars_of(artifact) for artifact, row in runs.items()},
         )
         await asyncio.sleep(lease.HEARTBEAT_S)

@@ -239,8 +239,9 @@ class Store:
 
     # -- the engine's own state
 
-    async def heartbeat(self, status: dict[str, Any]) -> None:
-        async with self._pool.lend() as connection:
+    async def heartbeat(self, status: dict[str, Any], bars: dict[int, int]) -> None:
+        """Say that we live, what of, and how many bars each run has behind it."""
+        async with self._pool.transaction() as connection:
             row = await _one(
                 connection,
                 "update lease set heartbeat_at = clock_timestamp(), status = %s where account = %s and epoch = %s "
@@ -249,6 +250,8 @@ class Store:
             )
             if row is None:
                 raise self._fenced_off(await _one(connection, _HOLDER, [self.account]))
+            for run_id, count in bars.items():
+                await connection.execute("update runs set bars = %s where id = %s", [count, run_id])
 
     async def verified_flat(self, changed_at: datetime) -> None:
         """The broker itself showed no position and no open order after this kill."""
@@ -288,15 +291,13 @@ class Store:
         first: date = rows[0]["first"]
         return first
 
-    async def note_run(self, run_id: int, bars: int, *, finished: bool) -> None:
+    async def finish_run(self, run_id: int) -> None:
         async with self._fenced() as connection:
             await connection.execute(
-                "update runs set bars = %s, finished_at = case when %s then clock_timestamp() end where id = %s",
-                [bars, finished, run_id],
+                "update runs set finished_at = clock_timestamp() where id = %s", [run_id]
             )
             await connection.execute(
-                "select emit_event(%s, 'run', %s)",
-                [self.account, Jsonb({"id": run_id, "bars": bars, "finished": finished})],
+                "select emit_event(%s, 'run', %s)", [self.account, Jsonb({"id": run_id, "finished": True})]
             )
 
     # -- pieces of the transactions above
