@@ -291,10 +291,10 @@ class Store:
         first: date = rows[0]["first"]
         return first
 
-    async def finish_run(self, run_id: int) -> None:
+    async def finish_run(self, run_id: int, bars: int) -> None:
         async with self._fenced() as connection:
             await connection.execute(
-                "update runs set finished_at = clock_timestamp() where id = %s", [run_id]
+                "update runs set finished_at = clock_timestamp(), bars = %s where id = %s", [bars, run_id]
             )
             await connection.execute(
                 "select emit_event(%s, 'run', %s)", [self.account, Jsonb({"id": run_id, "finished": True})]
