@@ -43,7 +43,7 @@ class Gateway:
     async def submit(self, intent: Intent) -> str | None:
         """Steps 2 and 3: make the intent durable, then hint.  Returns the limit that refused it, if one did."""
         reach("before_intent")
-        refused = await self._store.write_intent(intent, self._settings.limits, self._settings.intent_ttl_s)
+        refused = await self._store.intents.write(intent, self._settings.limits, self._settings.intent_ttl_s)
         reach("after_intent")
         if refused is None:
             try:
@@ -59,17 +59,17 @@ class Gateway:
     async def run(self) -> None:
         """Work on everything that is not known yet, then on every new hint, until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
-            for row in await self._store.orders("('SENDING')"):
+            for row in await self._store.standing.orders("('SENDING')"):
                 self._work_on(row["coid"], self._resolve(row))
             self._tasks.create_task(self._listen())
             while True:
-                for row in await self._store.intents_older_than(SWEEP_S):
+                for row in await self._store.intents.older_than(SWEEP_S):
                     self._work_on(row["coid"], self._send(row["coid"]))
                 await asyncio.sleep(SWEEP_S)
 
     async def settled(self) -> None:
         """Wait until the broker's answer to every intent so far is known."""
-        while await self._store.orders("('INTENT', 'SENDING')"):
+        while await self._store.standing.orders("('INTENT', 'SENDING')"):
             tasks = list(self._at_work.values())
             if tasks:
                 await asyncio.wait(tasks, timeout=SWEEP_S)
@@ -99,11 +99,13 @@ class Gateway:
         task.add_done_callback(lambda _: self._at_work.pop(coid, None))
 
     async def _send(self, coid: str) -> None:
-        row = await self._store.claim(coid)
+        row = await self._store.intents.claim(coid)
         claimed_at = time.monotonic()
         reach("after_claim")
         if row is None:
-            await self._store.give_up(coid, "expired, or stopped by a pause or a kill, before it was sent")
+            await self._store.intents.withdraw(
+                coid, "expired, or stopped by a pause or a kill, before it was sent"
+            )
             return
         await self._attempt(row, claimed_at)
 
@@ -115,9 +117,9 @@ class Gateway:
         reach("after_send")
         state = after_outcome(outcome, row["attempts"])
         if isinstance(outcome, Accepted):
-            await self._store.ack(row["coid"], outcome.broker_id)
+            await self._store.intents.ack(row["coid"], outcome.broker_id)
         elif isinstance(outcome, Rejected) and state is OrderState.REJECTED:
-            await self._store.reject(row["coid"], outcome.reason)
+            await self._store.intents.reject(row["coid"], outcome.reason)
         else:
             _log.warning("the outcome of a send is not known", coid=row["coid"], outcome=repr(outcome))
             await self._resolve(row)
@@ -133,16 +135,18 @@ class Gateway:
                 _log.warning("the broker did not answer about an order", coid=row["coid"], error=str(error))
             else:
                 if order is not None:
-                    await self._store.apply_order(order)
+                    await self._store.reports.apply_order(order)
                     return
                 if age_s > self._settings.quarantine_s:
                     break
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, longest_s)
-        again = await self._store.claim_again(row["coid"])
+        again = await self._store.intents.claim_again(row["coid"])
         claimed_at = time.monotonic()
         if again is None:
-            await self._store.give_up(row["coid"], "expired while the broker did not have it")
+            await self._store.intents.abandon(
+                row["coid"], "expired or stopped while the broker did not have it"
+            )
         else:
             await self._attempt(again, claimed_at)
 

@@ -55,7 +55,7 @@ class KillSwitch:
             woken = asyncio.Event()
             tasks.create_task(self._listen(woken))
             while True:
-                control = await self._store.control()
+                control = await self._store.standing.control()
                 self.mode = control["mode"]
                 if self.mode == "killed" and control["verified_flat_at"] is None:
                     try:
@@ -78,9 +78,9 @@ class KillSwitch:
         for position in books.positions:
             if position.symbol not in closing:
                 await self._close(position, control["changed_at"])
-        unsettled = await self._store.orders("('INTENT', 'SENDING')")
+        unsettled = await self._store.standing.orders("('INTENT', 'SENDING')")
         if not books.positions and not open_orders and not unsettled:
-            await self._store.verified_flat(control["changed_at"])
+            await self._store.standing.verified_flat(control["changed_at"])
             _log.warning("killed and flat: the broker shows no position and no order")
 
     async def _close(self, position: BrokerPosition, killed_at: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from data.orders import TERMINAL, OrderState
+from data.orders import OPEN, TERMINAL, OrderState
 from execution.broker import Books, Broker, BrokerDown, BrokerEvent, BrokerFill, Connected, Unreadable
 from execution.failpoint import reach
 from execution.settings import ExecutionSettings
@@ -68,17 +68,19 @@ class Ledger:
         """Make the ledger equal to the broker's books.  Fills are never invented, only learned."""
         async with self._turn:
             books = await self._broker.books()
-            known = await self._store.known_executions()
+            known = await self._store.reports.known_executions()
             for fill in books.fills:
                 if fill.execution_id not in known:
                     await self._enter_fill(fill, "reconcile")
-            ours = await self._store.order_states()
+            ours = await self._store.reports.order_states()
             for order in books.orders:
                 if order.coid not in ours:
-                    await self._store.keep_raw(repr(order), "an order that we did not send")
+                    await self._store.reports.keep_raw(repr(order), "an order that we did not send")
                 elif order.state is None or ours[order.coid] != order.state:
-                    await self._enter_order(order.coid, await self._store.apply_order(order))
-            held = await self._store.positions()
+                    await self._enter_order(order.coid, await self._store.reports.apply_order(order))
+                    if ours[order.coid] is OrderState.ABANDONED and order.state in OPEN:
+                        await self._broker.cancel(order.broker_id)  # it came too late to be wanted
+            held = await self._store.standing.positions()
             told = {position.symbol: float(position.qty) for position in books.positions}
             self.mismatches = [
                 f"{symbol}: ledger {held.get(symbol, 0.0):g}, broker {told.get(symbol, 0.0):g}"
@@ -111,7 +113,7 @@ class Ledger:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            silent = now - self._last_heard > self._settings.silence_s and await self._store.orders()
+            silent = now - self._last_heard > self._settings.silence_s and await self._store.standing.orders()
             if silent or now - self._last_reconciled > self._settings.reconcile_every_s:
                 await self._try_to_reconcile()
                 self._last_heard = time.monotonic()
@@ -127,14 +129,14 @@ class Ledger:
         async with self._turn:
             if isinstance(told, Unreadable):
                 _log.error("the broker said something unreadable", problem=told.problem)
-                await self._store.keep_raw(told.payload, told.problem)
+                await self._store.reports.keep_raw(told.payload, told.problem)
                 return
             if told.seq is not None and told.seq <= self._seq:
                 return  # reconciliation was quicker
             reach("before_event")
             if told.fill is not None:
                 await self._enter_fill(told.fill, "stream")
-            await self._enter_order(told.order.coid, await self._store.apply_order(told.order))
+            await self._enter_order(told.order.coid, await self._store.reports.apply_order(told.order))
             reach("after_event")
             if told.seq is not None and told.seq > self._seq + 1:
                 _log.warning("the stream skipped events", have=self._seq, got=told.seq)
@@ -142,7 +144,7 @@ class Ledger:
             await self._move_to(told.seq)
 
     async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
-        order = await self._store.apply_fill(fill, heard_by)
+        order = await self._store.reports.apply_fill(fill, heard_by)
         if order is not None and self._listener is not None:
             self._listener.on_fill(order, fill)
 

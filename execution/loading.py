@@ -97,10 +97,10 @@ async def prepare(
             float(row["price"]),
             float(row["commission"]),
         )
-        for row in await store.fills_of(book.artifact_hash, book.symbol)
+        for row in await store.standing.fills_of(book.artifact_hash, book.symbol)
     ]
     book.recover(own.filter(pl.col("ts_utc") >= traded_from), fills)
-    for row in await store.orders():
+    for row in await store.standing.orders():
         if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
             left = float(row["qty"] - row["filled_qty"])
             book.in_flight[row["coid"]] = signed(row["side"], left)

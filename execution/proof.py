@@ -4,28 +4,13 @@ from typing import Any
 
 from data.orders import OPEN
 from data.postgres import connect
-from data.settings import get_settings
-from execution.broker.alpaca import AlpacaBroker
-from execution.exchange.control import ExchangeControl
-from execution.settings import ExecutionSettings
+from execution.broker.venue import venue
 
 
 async def differences(account: str) -> list[str]:
     """Every way in which the ledger and the broker's books differ; empty when they agree."""
-    settings, execution = get_settings(), ExecutionSettings()
-    async with ExchangeControl(settings.exchange()) as control:
-        keys = await control.open_account(account)
-    broker = AlpacaBroker(
-        settings.exchange(),
-        keys.key_id,
-        keys.secret_key,
-        connect_s=execution.connect_timeout_s,
-        total_s=execution.request_timeout_s,
-    )
-    try:
+    async with venue(account) as (broker, _):
         books = await broker.books()
-    finally:
-        await broker.close()
     with connect() as connection:
         fills = connection.execute(
             "select execution_id, qty, price from fills where account = %s", [account]

@@ -6,6 +6,7 @@ are one path: take the lease, settle what is unknown, reconcile, bring the books
 
 import asyncio
 import signal
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,7 +21,7 @@ from data.postgres import Connections, connect
 from data.settings import get_settings
 from execution import lease, loading
 from execution.announce import announce
-from execution.broker.alpaca import AlpacaBroker
+from execution.broker.venue import venue
 from execution.core.book import Book
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
@@ -31,6 +32,7 @@ from execution.ledger import Ledger
 from execution.loading import Promoted
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
+from execution.strategy import CostModel
 
 CONNECTIONS = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
 
@@ -56,18 +58,18 @@ async def run(asked: Orders) -> None:
     with connect() as connection:
         snapshot = catalog.newest_snapshot(connection)
     async with AsyncExitStack() as stack:
-        terms = promoted[0].costs
-        opening = ExchangeControl(settings.exchange())
-        async with opening:
-            keys = await opening.open_account(
+        cash = sum(one.manifest.capital for one in promoted)
+        costs = _common_costs(promoted)
+        broker, keys = await stack.enter_async_context(
+            venue(
                 asked.account,
-                cash=sum(one.manifest.capital for one in promoted),
-                slippage_bps=terms.slippage_bps,
-                commission_bps=terms.commission_bps,
-                commission_min=terms.commission_min,
+                cash=cash,
+                slippage_bps=costs.slippage_bps,
+                commission_bps=costs.commission_bps,
+                commission_min=costs.commission_min,
             )
+        )
         with connect() as connection:
-            cash = sum(one.manifest.capital for one in promoted)
             ensure_account(connection, asked.account, execution.broker, cash)
         pool = await stack.enter_async_context(Connections(CONNECTIONS))
         async with pool.lend() as connection_:
@@ -75,14 +77,6 @@ async def run(asked: Orders) -> None:
         store = Store(pool, asked.account, epoch)
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
-        broker = AlpacaBroker(
-            settings.exchange(),
-            keys.key_id,
-            keys.secret_key,
-            connect_s=execution.connect_timeout_s,
-            total_s=execution.request_timeout_s,
-        )
-        stack.push_async_callback(broker.close)
         exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
 
         runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
@@ -105,7 +99,7 @@ async def run(asked: Orders) -> None:
                 tasks.create_task(_heartbeat(store, engine, ledger, switch, feed, runs))
                 await feed.run()
                 for artifact, row in runs.items():
-                    await store.finish_run(row["id"], int(row["bars"]) + engine.bars_of(artifact))
+                    await store.standing.finish_run(row["id"], int(row["bars"]) + engine.bars_of(artifact))
                 _log.info("the replay is over", bars=feed.told)
                 if asked.exit_when_done:
                     raise _Done
@@ -133,7 +127,7 @@ def _stop_on_signals(tasks: asyncio.TaskGroup) -> None:
 
 
 async def _run_of(store: Store, one: Promoted, asked: Orders, snapshot: int) -> Row:
-    row = await store.start_run(
+    row = await store.standing.start_run(
         {
             "account": asked.account,
             "artifact_hash": one.artifact.hash,
@@ -169,14 +163,40 @@ async def _prepare(
         resume = _first_bar(bars, asked.first)
         if clock is not None:
             resume = max(resume, loading.at(clock))
-        traded_from = _first_bar(bars, await store.first_session_of(one.artifact.hash))
+        traded_from = _first_bar(bars, await store.standing.first_session_of(one.artifact.hash))
         for book in books:
             if book.artifact_hash == one.artifact.hash:
                 await loading.prepare(book, bars, traded_from, resume, store)
         frames.append(bars.filter(pl.col("ts_utc") >= resume))
+    _refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
     tape = pl.concat(frames).unique(["symbol", "ts_utc"])
     feed = f"replay:{asked.account}:{epoch}"
     return ReplayFeed(feed, tape, promoted[0].manifest.timeframe, exchange, redis, asked.pace_s)
+
+
+def _common_costs(promoted: list[Promoted]) -> CostModel:
+    """An account has one cost model; strategies researched under different ones need accounts of their own."""
+    found = {one.costs: one.name for one in promoted}
+    if len(found) > 1:
+        raise Refused(
+            f"{' and '.join(found.values())} were researched with different costs and cannot share an account",
+            "Retire one of them: `./slipway promote VERSION --to retired`.",
+        )
+    return promoted[0].costs
+
+
+def _refuse_what_no_book_owns(books: list[Book], held: dict[str, float], account: str) -> None:
+    """Shares that no promoted strategy bought would be traded around for ever."""
+    owned: dict[str, float] = defaultdict(float)
+    for book in books:
+        owned[book.symbol] += book.shares
+    stray = {symbol: qty for symbol, qty in held.items() if qty != owned[symbol]}
+    if stray:
+        told = ", ".join(f"{qty:g} {symbol} (owned: {owned[symbol]:g})" for symbol, qty in stray.items())
+        raise Refused(
+            f"{account} holds shares that no promoted strategy owns: {told}",
+            "Trade on another account; what a retired version left stays where it is.",
+        )
 
 
 def _first_bar(bars: pl.DataFrame, session: date) -> datetime:
@@ -194,7 +214,7 @@ async def _heartbeat(
 ) -> None:
     counted = {artifact: int(row["bars"]) for artifact, row in runs.items()}  # before a restart
     while True:
-        await store.heartbeat(
+        await store.standing.heartbeat(
             {**engine.status(), "feed": feed.name, "mode": switch.mode, "mismatches": ledger.mismatches},
             {row["id"]: counted[artifact] + engine.bars_of(artifact) for artifact, row in runs.items()},
         )

@@ -64,13 +64,12 @@ class AlpacaBroker:
         )
         return None if status == 404 else read_order(body)
 
+    async def cancel(self, broker_id: str) -> None:
+        """Ask for a cancel; the stream says what came of it.  An order that ended meanwhile is no failure."""
+        await self._delete(f"/v2/orders/{broker_id}", ended=(404, 422))
+
     async def cancel_all(self) -> None:
-        try:
-            async with self._session.delete(f"{self._url}/v2/orders") as response:
-                if response.status >= 400:
-                    raise BrokerDown(f"DELETE /v2/orders answered {response.status}")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise BrokerDown(str(error) or type(error).__name__) from error
+        await self._delete("/v2/orders")
 
     async def books(self) -> Books:
         orders, order_seq = await self._all_orders()
@@ -128,6 +127,14 @@ class AlpacaBroker:
                 break
             question["page_token"] = page[-1]["id"]
         return found, first_seq
+
+    async def _delete(self, path: str, ended: tuple[int, ...] = ()) -> None:
+        try:
+            async with self._session.delete(self._url + path) as response:
+                if response.status >= 400 and response.status not in ended:
+                    raise BrokerDown(f"DELETE {path} answered {response.status}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BrokerDown(f"DELETE {path}: {error or type(error).__name__}") from error
 
     async def _get(
         self, path: str, question: dict[str, Any], *, missing: bool = False
