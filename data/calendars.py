@@ -1,5 +1,6 @@
 """Trading sessions: when an exchange is open, holidays and half days included."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -34,12 +35,7 @@ def sessions(first: date, last: date, calendar: str = NEW_YORK) -> list[Session]
     if last < first:
         raise UsageError(f"the range ends ({last}) before it starts ({first})", "Swap the two dates.")
     known = _calendar(calendar)
-    floor, ceiling = known.first_session.date(), known.last_session.date()
-    if first < floor or last > ceiling:
-        raise UsageError(
-            f"the calendar {calendar} covers {floor} to {ceiling}, not {first} to {last}",
-            "Ask for dates inside that range.",
-        )
+    _must_cover(calendar, first, last)
     rows = known.schedule.loc[str(first) : str(last), ["open", "close"]]
     return [
         Session(day.date(), opened.to_pydatetime(), closed.to_pydatetime())
@@ -50,6 +46,28 @@ def sessions(first: date, last: date, calendar: str = NEW_YORK) -> list[Session]
 def last_sessions(until: date, count: int, calendar: str = NEW_YORK) -> list[Session]:
     """The newest `count` sessions that are not after `until`."""
     known = _calendar(calendar)
+    _must_cover(calendar, until, until)
     newest = known.date_to_session(str(until), direction="previous")
-    window = known.sessions_window(newest, -count)
+    window = known.sessions_window(newest, -min(count, sessions_before(newest.date(), calendar) + 1))
     return sessions(window[0].date(), window[-1].date(), calendar)
+
+
+def sessions_before(day: date, calendar: str = NEW_YORK) -> int:
+    """How many sessions of the calendar lie before `day`."""
+    return bisect_left(_days(calendar), day)
+
+
+@lru_cache(maxsize=4)
+def _days(calendar: str) -> list[date]:
+    return [day.date() for day in _calendar(calendar).sessions]
+
+
+def _must_cover(calendar: str, first: date, last: date) -> None:
+    known = _calendar(calendar)
+    floor, ceiling = known.first_session.date(), known.last_session.date()
+    if first < floor or last > ceiling:
+        asked = f"{first} to {last}" if last > first else f"{first}"
+        raise UsageError(
+            f"the calendar {calendar} covers {floor} to {ceiling}, not {asked}",
+            "Ask for dates inside that range.",
+        )

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.bar import BAR_SCHEMA, step
-from data.calendars import NEW_YORK, Session, sessions
+from data.calendars import NEW_YORK, Session, sessions_before
 from data.errors import UsageError
 
 LISTED: Final = date(2015, 1, 2)
@@ -101,7 +101,7 @@ class SyntheticMarket:
 
     def _open_and_close(self, symbol: str, day: date) -> tuple[float, float]:
         opens, closes = _daily_walk(self.seed, symbol)
-        place = _session_number(day)
+        place = sessions_before(day) - sessions_before(LISTED)
         return float(opens[place]), float(closes[place])
 
 
@@ -146,8 +146,3 @@ def _persistent(random: np.random.Generator, count: int, memory: float = 0.97) -
         level = memory * level + noise[place]
         out[place] = level
     return out
-
-
-@lru_cache(maxsize=4096)
-def _session_number(day: date) -> int:
-    return len(sessions(LISTED, day)) - 1
