@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -44,6 +44,7 @@ def ingest(
     storage: Storage | None = None,
     database_url: str | None = None,
     progress: Progress = lambda done, total, what: None,
+    now: datetime | None = None,
 ) -> Ingested:
     """Bring `symbols` up to date from `first` to `last`.  Running it again changes nothing.
 
@@ -62,6 +63,7 @@ def ingest(
         raise UsageError(
             f"there is no trading session from {first} to {last}", "Pick a range with a weekday in it."
         )
+    _must_be_over(days[-1], now or datetime.now(UTC))
     storage = storage or lake_storage()
     dataset = dataset_of(source.name, timeframe)
     published = unchanged = rows = 0
@@ -94,6 +96,15 @@ def ingest(
         progress(len(days), len(days), "done")
         snapshot = catalog.newest_snapshot(connection)
     return Ingested(dataset, published, unchanged, rows, tuple(failed), snapshot)
+
+
+def _must_be_over(session: Session, now: datetime) -> None:
+    """A session that still trades would enter the catalog as if it were complete."""
+    if session.close_utc > now:
+        raise UsageError(
+            f"the session {session.day} is not over, it closes at {session.close_utc:%Y-%m-%d %H:%M} UTC",
+            "End on an earlier day, or come back after the close.",
+        )
 
 
 def _write(

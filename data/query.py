@@ -53,6 +53,7 @@ def find(
     dataset = dataset_of(source, timeframe)
     with connect(database_url) as connection:
         found = catalog.partitions(connection, dataset, symbols, first, last, as_of)
+        newest = catalog.newest_snapshot(connection)
         known = {row["symbol"] for row in catalog.summary(connection) if row["dataset"] == dataset}
     for symbol in symbols:
         if symbol not in known:
@@ -61,6 +62,11 @@ def find(
                 f"no bars of {symbol!r} are in {dataset}",
                 f"Ingest them with `./slipway data ingest {symbol}`; there are: {there}.",
             )
+    if as_of is not None and not 1 <= as_of <= newest:
+        raise UsageError(
+            f"there is no snapshot {as_of}",
+            f"Use one from 1 to {newest}." if newest else "Ingest bars first: `./slipway data ingest`.",
+        )
     healthy = [partition for partition in found if partition.quality != "failed"]
     if not healthy:
         raise UsageError(

@@ -118,6 +118,22 @@ def test_a_range_that_makes_no_sense_is_an_error(first: date, last: date, said: 
         bring(first, last)
 
 
+def test_a_session_that_still_trades_is_not_taken_for_a_whole_one() -> None:
+    noon = datetime(2026, 9, 30, 16, tzinfo=UTC)
+    with pytest.raises(UsageError, match=r"2026-09-30 is not over, it closes at 2026-09-30 20:00 UTC"):
+        ingest(source("synthetic"), ["AAA"], FIRST, LAST, now=noon)
+    with connect() as connection:
+        assert catalog.newest_snapshot(connection) == 0
+    assert ingest(source("synthetic"), ["AAA"], FIRST, date(2026, 9, 29), now=noon).published == 2
+
+
+@pytest.mark.parametrize("as_of", [-1, 0, 99])
+def test_a_snapshot_that_never_was_is_an_error(as_of: int) -> None:
+    bring()
+    with pytest.raises(UsageError, match=f"there is no snapshot {as_of}. Use one from 1 to 3"):
+        data.bars("AAA", as_of=as_of)
+
+
 def test_asking_for_what_is_not_there_names_what_is() -> None:
     bring()
     with pytest.raises(UsageError, match=r"no bars of 'ZZZ'.*AAA, BBB"):
