@@ -1,7 +1,9 @@
 """The append-only log of who did what, chained by hash so that a changed or missing row shows."""
 
+import getpass
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +15,14 @@ from data.errors import Corrupt
 
 AUDIT_LOCK = 7_541_003  # any constant; every writer meets on it, so the chain never forks
 GENESIS = "0" * 64
+
+
+def person() -> str:
+    """Who sits at this terminal, as the log names them; a container's user may be a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"uid-{os.getuid()}"
 
 
 def append(

@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
-from psycopg import Connection
+from psycopg import Connection, errors
 from psycopg.rows import DictRow, class_row
 from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
-from data import bus
+from data import audit, bus
 from data.errors import Unavailable, UsageError
 from data.postgres import connect
 
 Mode = Literal["running", "paused", "killed"]
+
+# What the audit log calls each change.
+_DEEDS: Final[dict[Mode, str]] = {"running": "resume", "paused": "pause", "killed": "kill"}
+AUDIT_PATIENCE: Final = "500ms"  # a promotion holds the log for a few
 
 _log = structlog.get_logger()
 
@@ -68,8 +72,28 @@ def set_mode(
             [account, Jsonb({"mode": mode, "actor": actor, "reason": reason})],
         )
         control = get_control(connection, account)
+        _record(connection, control)
     wake(account)
     return control
+
+
+def _record(connection: Connection[DictRow], control: Control) -> None:
+    """Enter the change in the audit log, together with it or not at all.
+
+    Only a kill goes through without: whoever holds the log's lock for too long must not keep an account trading.
+    """
+    detail = {"reason": control.reason}
+    try:
+        with connection.transaction():
+            connection.execute(f"set local lock_timeout = '{AUDIT_PATIENCE}'")
+            audit.append(connection, control.actor, _DEEDS[control.mode], control.account, detail)
+    except errors.LockNotAvailable as error:
+        if control.mode != "killed":
+            raise Unavailable(
+                f"the audit log is locked by somebody else for more than {AUDIT_PATIENCE}, nothing was changed",
+                "Try again; `./slipway trade kill` works even so.",
+            ) from error
+        _log.error("killed without an entry in the audit log, which is locked", account=control.account)
 
 
 def wake(account: str) -> None:

@@ -1,7 +1,7 @@
 """Reading the ledger: orders, fills and positions as people and reports ask for them."""
 
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
 import polars as pl
 from psycopg import Connection
@@ -10,6 +10,8 @@ from psycopg.rows import DictRow
 from data.errors import UsageError
 from data.orders import ORDER_SCHEMA
 from data.postgres import one
+
+HEARD_WITHIN: Final = timedelta(seconds=5)  # an engine's heart beats every second
 
 
 def traded_orders(
@@ -39,20 +41,40 @@ def traded_orders(
     return pl.DataFrame(rows, schema=ORDER_SCHEMA)
 
 
-def known_account(connection: Connection[DictRow], account: str | None) -> str:
-    """The account that a person means: the named one, or the one that traded last."""
-    names = [
-        row["name"]
-        for row in connection.execute("select name from accounts order by created_at desc").fetchall()
-    ]
+def known_account(connection: Connection[DictRow], account: str | None, *, to_act: bool = False) -> str:
+    """The account that a person means: the named one, else the one that trades now, else that traded last.
+
+    `to_act`: where several trade, none is guessed.
+    """
+    rows = connection.execute(
+        """
+        select name from accounts a left join orders o on o.account = a.name
+        group by name order by max(o.created_at) desc nulls last, a.created_at desc
+        """
+    ).fetchall()
+    names = [str(row["name"]) for row in rows]
     if account is None and names:
-        return str(names[0])
-    if account not in names:
+        alive = with_an_engine(connection)
+        if to_act and len(alive) > 1:
+            raise UsageError(
+                f"engines trade on {len(alive)} accounts", f"Add --account {' or '.join(alive)}."
+            )
+        return next((name for name in names if name in alive), names[0])
+    if account is None or account not in names:
         raise UsageError(
             f"there is no account {account!r}" if account else "there is no account yet",
             f"Use one of: {', '.join(names)}." if names else "Trade first: `./slipway trade run`.",
         )
-    return str(account)
+    return account
+
+
+def with_an_engine(connection: Connection[DictRow]) -> list[str]:
+    """The accounts whose engine is on duty, as its heartbeat tells."""
+    rows = connection.execute(
+        "select account from lease where holder <> '' and heartbeat_at > clock_timestamp() - %s order by account",
+        [HEARD_WITHIN],
+    ).fetchall()
+    return [str(row["account"]) for row in rows]
 
 
 def positions(connection: Connection[DictRow], account: str) -> list[dict[str, Any]]:
