@@ -1,6 +1,5 @@
 """From a result to an artifact: what was researched, on what, and everything needed to run it again."""
 
-import getpass
 import hashlib
 import io
 import subprocess
@@ -9,7 +8,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from data import artifacts, query
+from data import artifacts, audit, query
 from data.artifacts import SCHEMA, Artifact, Costs, Manifest, PinnedPartition
 from data.catalog import Partition
 from data.postgres import connect, one
@@ -40,7 +39,7 @@ def publish(
     The same strategy on the same data gives the same artifact, so publishing twice changes nothing.
     """
     costs = costs or CostModel()
-    universe = sorted(symbols)
+    universe = sorted(set(symbols))  # a symbol named twice is still one book
     partitions = query.find(universe, timeframe, first, last, source=source)
     result = backtest(strategy, query.read(partitions), capital=capital, costs=costs)
     snapshot, as_of = _newest_publication(partitions, source, timeframe)
@@ -68,7 +67,7 @@ def publish(
         trials=trials,
         metrics={name: None if value is None else float(value) for name, value in result.statistics.items()},
         as_of=as_of.astimezone(UTC).isoformat(),
-        author=author or getpass.getuser(),
+        author=author or audit.person(),
         files={},
     )
     digest = artifacts.publish(manifest, _files(strategy, result))
