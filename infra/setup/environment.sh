@@ -4,7 +4,7 @@ source "$root/infra/setup/report.sh"
 
 tools="$root/.slipway/tools"
 export PIP_ROOT_USER_ACTION=ignore
-readonly venv_mib=2600   # measured: 1.8 GB, 0.4 GB of bytecode by and by, and room for what is being unpacked
+venv_mib=2600   # measured: 1.8 GB, 0.4 GB of bytecode by and by, and room for what is being unpacked
 left_mib=$(free_mib "$root")   # when the last attempt failed
 apt_line="apt-get install python3.11 python3.11-venv"
 
