@@ -8,7 +8,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from data.errors import Unavailable
+from data.errors import Unavailable, UsageError
 from data.settings import get_settings
 
 CONNECT_TIMEOUT_S = 5
@@ -18,6 +18,14 @@ def _unavailable(error: psycopg.OperationalError) -> Unavailable:
     reason = (str(error).strip().splitlines() or ["no reason given"])[0]
     return Unavailable(
         f"Postgres does not answer: {reason}", "See `./slipway status`, start with `./slipway up`."
+    )
+
+
+def _unreadable() -> UsageError:
+    # psycopg's own words quote the URL, in which there is a password
+    return UsageError(
+        "SLIPWAY_DATABASE_URL is not the address of a database",
+        "Write it as postgresql://user:password@host:port/name.",
     )
 
 
@@ -33,8 +41,15 @@ def connect(
         )
     except psycopg.OperationalError as error:
         raise _unavailable(error) from error
-    with connection:
-        yield connection
+    except psycopg.ProgrammingError:
+        raise _unreadable() from None
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        if not connection.broken:
+            raise
+        raise _unavailable(error) from error
 
 
 @asynccontextmanager
@@ -49,6 +64,8 @@ async def connect_async(
         )
     except psycopg.OperationalError as error:
         raise _unavailable(error) from error
+    except psycopg.ProgrammingError:
+        raise _unreadable() from None
     async with connection:
         yield connection
 

@@ -13,7 +13,7 @@ from data.errors import SlipwayError
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; every failure is a sentence and an exit code, a traceback only under --debug."""
     from typer import Abort, Exit
-    from typer._click.exceptions import ClickException  # typer carries click and exports only some of it
+    from typer._click import exceptions as click  # typer carries click and exports only some of it
 
     from orchestration.cli.app import app
 
@@ -21,32 +21,54 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in words or bool(os.environ.get("SLIPWAY_DEBUG"))
     words = [word for word in words if word != "--debug"]
     try:
-        return int(app(words, prog_name="slipway", standalone_mode=False) or 0)
+        code = int(app(words, prog_name="slipway", standalone_mode=False) or 0)
+        sys.stdout.flush()  # here, where a reader that left is understood
     except Exit as exit_:
         return int(exit_.exit_code)
-    except ClickException as error:
-        _say(f"{error.format_message().rstrip('.')}. See `./slipway --help`.")
+    except click.NoArgsIsHelpError:
+        return 2  # typer has printed the help
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "slipway"
+        _say(f"{error.format_message().rstrip('.')}. See `./{where} --help`.")
         return 2
-    except SlipwayError as error:
-        if debug:
-            traceback.print_exc()
-        _say(str(error))
-        return error.exit_code
     except (KeyboardInterrupt, Abort):
         _say("stopped by Ctrl-C. What was finished is kept; run the same command to continue.")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: not our failure
-        return 0
+        return _reader_left()
+    except SystemExit as exit_:  # how rich tells of a broken pipe
+        if isinstance(exit_.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
     except Exception as error:
         if debug:
             traceback.print_exc()
-        _say(
-            f"{type(error).__name__}: {error}. This is a defect; run again with --debug and report what it shows."
+        return _explain(error)
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened, and return the exit code that fits."""
+    from orchestration.cli.failures import understood
+
+    known = understood(error)
+    if known is None:
+        kind = type(error).__name__
+        known = SlipwayError(
+            f"{kind}: {str(error).rstrip('.')}",
+            "This is a defect; run again with --debug and report what it shows.",
         )
-        return 1
+    _say(str(known))
+    return known.exit_code
+
+
+def _reader_left() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
+    return 0
 
 
 def _say(message: str) -> None:
-    red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    red, plain = (
+        ("\033[31m", "\033[0m") if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else ("", "")
+    )
     print(f"{red}error:{plain} {message}", file=sys.stderr)

@@ -86,16 +86,17 @@ def show_(
     from data.query import bars
 
     frame = bars(symbol, timeframe, _date(start), _date(end), source=source, as_of=as_of)
-    sessions = duckdb.sql(
+    told = duckdb.from_arrow(frame.to_arrow())
+    sessions = told.aggregate(
         """
-        select cast(ts_utc at time zone 'America/New_York' as date) as session, count(*) as bars,
-               first(open order by ts_utc) as open, max(high) as high, min(low) as low,
-               last(close order by ts_utc) as close, cast(sum(volume) as bigint) as volume
-        from frame group by all order by all
-        """
-    ).pl()
+        cast(ts_utc at time zone 'America/New_York' as date) as session, count(*) as bars,
+        first(open order by ts_utc) as open, max(high) as high, min(low) as low,
+        last(close order by ts_utc) as close, cast(sum(volume) as bigint) as volume
+        """,
+        "session",
+    ).order("session")
     show(
-        sessions.to_dicts(),
+        sessions.pl().to_dicts(),
         title=f"{symbol} {timeframe} from {source}",
         as_json=as_json,
         empty="No sessions.",

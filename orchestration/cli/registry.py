@@ -1,8 +1,7 @@
 """Publish, look at and promote versions; read the audit log."""
 
-import getpass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,8 +24,8 @@ def publish(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value, once for each.")
     ] = None,
-    capital: Annotated[float, typer.Option(help="Shared evenly by the symbols.")] = 300_000.0,
-    trials: Annotated[int, typer.Option(help="How many parameter sets were tried to get here.")] = 1,
+    capital: Annotated[float, typer.Option(min=1.0, help="Shared evenly by the symbols.")] = 300_000.0,
+    trials: Annotated[int, typer.Option(min=1, help="How many parameter sets were tried to get here.")] = 1,
     as_json: bool = JsonOption,
 ) -> None:
     """Backtest a strategy, sign the result and enter it in the registry as a candidate."""
@@ -114,25 +113,22 @@ def gates(version: VersionSpec, as_json: bool = JsonOption) -> None:
 @app.command()
 def promote(
     version: VersionSpec,
-    to: Annotated[str, typer.Option(help="paper, live or retired.")] = "paper",
+    to: Annotated[Literal["paper", "live", "retired"], typer.Option(help="The stage.")] = "paper",
     reason: Annotated[str, typer.Option(help="Kept in the audit log.")] = "",
     actor: Annotated[str, typer.Option(help="Who promotes.")] = "",
 ) -> None:
     """Move a version to a stage: its gates are measured first, and one that does not pass refuses."""
-    from data import registry
-    from data.errors import UsageError
+    from data import audit, registry
     from data.postgres import connect
     from research.gates import measure_parity
 
-    if to not in ("paper", "live", "retired"):
-        raise UsageError(f"there is no stage {to!r}", "Use paper, live or retired.")
     with connect() as connection:
         found = registry.find(connection, version)
     if "parity" in registry.REQUIRED_GATES.get(to, ()):
         measure_parity(found)
     with connect() as connection:
         promoted = registry.promote(
-            connection, found, to, actor=actor or getpass.getuser(), reason=reason or f"promoted to {to}"
+            connection, found, to, actor=actor or audit.person(), reason=reason or f"promoted to {to}"
         )
     print(f"{promoted} is {promoted.stage}.")
 

@@ -1,16 +1,21 @@
 """How commands speak: tables a person can read, JSON a program can, and progress with an ETA."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
+PIPE_WIDTH: Final = 1_000
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool, empty: str) -> None:
@@ -21,14 +26,9 @@ def show(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool, empty:
     if not rows:
         print(empty)
         return
-    from rich.table import Table
+    from orchestration.cli.tables import print_table
 
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name, value in rows[0].items():
-        table.add_column(name.replace("_", " "), justify="right" if _is_number(value) else "left")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console().print(table)
+    print_table(console(), title, rows)
 
 
 def show_one(facts: Mapping[str, Any], *, title: str, as_json: bool) -> None:
@@ -36,20 +36,24 @@ def show_one(facts: Mapping[str, Any], *, title: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dict(facts), default=_plain, indent=2))
         return
-    from rich.table import Table
+    from orchestration.cli.tables import print_facts
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim")
-    table.add_column()
-    for name, value in facts.items():
-        table.add_row(name.replace("_", " "), _cell(value))
-    console().print(table)
+    print_facts(console(), title, facts)
 
 
-def console() -> Any:
+def console() -> "Console":
+    """Where people read.  What is piped has no width, so that no line of it breaks."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    chosen = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if chosen else PIPE_WIDTH)
+
+
+def log_to_stderr() -> None:
+    """What the rooms log is for people: it must not stand in the JSON of a command."""
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 @contextmanager
@@ -69,28 +73,6 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, what="")
         yield lambda done, total, what: bar.update(task, completed=done, total=total, what=what)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:,.4f}"
-        case int():
-            return f"{value:,}"
-        case Decimal():
-            return f"{value.normalize():,f}"
-        case datetime():
-            return value.strftime("%Y-%m-%d %H:%M:%S")
-        case _:
-            return str(value)
 
 
 def _plain(value: Any) -> Any:
