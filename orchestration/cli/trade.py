@@ -1,14 +1,16 @@
 """`slipway trade`: run what was promoted, look at the ledger, stop it."""
 
 import asyncio
-import getpass
 import time
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.render import JsonOption, show
+from orchestration.cli.render import JsonOption, log_to_stderr, show
+
+if TYPE_CHECKING:
+    from data.control import Mode
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -17,6 +19,7 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many of the new
 Day = typer.Option(formats=["%Y-%m-%d"], help="A session like 2026-10-01.")
 
 KILL_PATIENCE_S = 60.0  # longer than the slowest demo bar; what is not flat by then needs a person
+ENGINE_PATIENCE_S = 10.0  # without a heartbeat; the supervisor restarts a killed engine well within it
 
 
 @app.command()
@@ -29,14 +32,14 @@ def run(
     take_over: Annotated[bool, typer.Option(help="Even if another engine seems alive.")] = False,
 ) -> None:
     """Trade the promoted strategies over recorded sessions, through the exchange simulator."""
+    from data.errors import UsageError
     from execution.__main__ import serve
     from execution.service import Orders
 
-    code = serve(
-        Orders(
-            account, first.date(), (last or first).date(), pace, exit_when_done=not stay, take_over=take_over
-        )
-    )
+    opening, closing = first.date(), (last or first).date()
+    if closing < opening:
+        raise UsageError(f"the last session ({closing}) is before the first ({opening})", "Swap the two.")
+    code = serve(Orders(account, opening, closing, pace, exit_when_done=not stay, take_over=take_over))
     raise typer.Exit(code)
 
 
@@ -103,23 +106,32 @@ def resume(reason: Annotated[str, typer.Option()] = "", account: Account = None)
 @app.command()
 def kill(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
     """Stop, cancel, close everything, and wait until the broker itself shows the account flat."""
+    from data import ledger
     from data.control import get_control
     from data.errors import Unavailable
     from data.postgres import connect
 
     name = _tell(account, "killed", reason).split()[0]
-    give_up_at = time.monotonic() + KILL_PATIENCE_S
-    while time.monotonic() < give_up_at:
+    killed_at = engine_seen_at = time.monotonic()
+    while time.monotonic() < killed_at + KILL_PATIENCE_S:
         with connect() as connection:
             flat_at = get_control(connection, name).verified_flat_at
+            if name in ledger.with_an_engine(connection):
+                engine_seen_at = time.monotonic()
         if flat_at is not None:
             print(f"{name} is flat: the broker showed no position and no order at {flat_at:%H:%M:%S} UTC.")
             return
+        if time.monotonic() > engine_seen_at + ENGINE_PATIENCE_S:
+            raise Unavailable(
+                f"{name} is killed and opens nothing, but no engine runs that could close what it holds",
+                f"See `./slipway trade positions --account {name}`; an engine closes it as soon as one starts: "
+                f"`./slipway trade run --account {name} --first SESSION`.",
+            )
         time.sleep(0.25)
     raise Unavailable(
         f"{name} is killed, but not proved flat after {KILL_PATIENCE_S:.0f} s",
-        "Nothing that increases risk is sent. See `./slipway trade positions`, and that an engine runs for the "
-        "account and its market moves.",
+        f"Nothing that increases risk is sent. See `./slipway trade positions --account {name}`, and that its "
+        "market moves: `./slipway logs engine`.",
     )
 
 
@@ -131,6 +143,7 @@ def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
     from data.postgres import connect
     from execution.proof import differences
 
+    log_to_stderr()
     with connect() as connection:
         name = ledger.known_account(connection, account)
     found = asyncio.run(differences(name))
@@ -147,12 +160,12 @@ def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
         )
 
 
-def _tell(account: str | None, mode: str, reason: str) -> str:
-    from data import control, ledger
+def _tell(account: str | None, mode: "Mode", reason: str) -> str:
+    from data import audit, control, ledger
     from data.postgres import connect
 
+    log_to_stderr()
     with connect() as connection:
-        name = ledger.known_account(connection, account)
-    actor = getpass.getuser()
-    control.set_mode(name, mode, actor=actor, reason=reason or "from the command line")  # type: ignore[arg-type]
+        name = ledger.known_account(connection, account, to_act=True)
+    control.set_mode(name, mode, actor=audit.person(), reason=reason or "from the command line")
     return f"{name} is {mode}."
