@@ -148,7 +148,7 @@ class Demo:
 
     def judge(self, account: str, version: Version) -> trading.Outcome:
         outcome = trading.judge(account, version, self.study.trade_session)
-        self.console.print(outcome.parity)
+        self.say(str(outcome.parity))
         self.say(f"{len(outcome.book_differences)} differences between the ledger and the exchange's books")
         for difference in outcome.book_differences:
             self.say(f"[red]{difference}[/]")
@@ -168,7 +168,9 @@ class Demo:
         self.console.print(f"    [green]done[/] in {time.monotonic() - began:.1f} s")
 
     def say(self, fact: str) -> None:
-        self.console.print(f"    {fact}")
+        from rich.padding import Padding
+
+        self.console.print(Padding(fact, (0, 0, 0, 4)))  # also the lines behind a wrapped one
 
 
 def _ready(services: list[dict[str, Any]]) -> int:

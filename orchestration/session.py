@@ -18,6 +18,7 @@ from data.postgres import connect
 from data.registry import Version
 from execution.loading import load
 from execution.proof import differences
+from infra.local.logs import last_words
 from research.backtest import backtest
 from research.parity import Parity, compare_orders
 
@@ -60,9 +61,9 @@ def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -
             told(_bars_done(account))
             time.sleep(WATCH_EVERY_S)
     if engine.returncode:
-        said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        said = last_words(log.read_text(errors="replace")) or "it said nothing"
         raise SlipwayError(
-            f"the engine ended with {engine.returncode}: {said[-1]}", f"Its whole log is in {log}."
+            f"the engine ended with {engine.returncode}: {said}", f"Its whole log is in {log}."
         )
     told(_bars_done(account))
 
