@@ -101,7 +101,8 @@ class Watched:
             if process.returncode is None:
                 process.send_signal(self.service.stop_signal)
                 try:
-                    await asyncio.wait_for(process.wait(), GRACE_S)
+                    async with asyncio.timeout(GRACE_S):
+                        await process.wait()
                 except TimeoutError:
                     self.note = f"did not stop within {GRACE_S} s and was killed"
             await self._bury(process)
@@ -212,7 +213,8 @@ class Watched:
         missed = 0
         while missed < PROBES_MISSED_MAX:
             try:
-                await asyncio.wait_for(process.wait(), PROBE_EVERY_S)
+                async with asyncio.timeout(PROBE_EVERY_S):
+                    await process.wait()
             except TimeoutError:
                 missed = 0 if await asyncio.to_thread(self.service.is_ready) else missed + 1
             else:
