@@ -1,0 +1,78 @@
+"""The parity gate is true: it passes what both runtimes compute alike, and fails what they do not."""
+
+import io
+from datetime import date
+
+import msgspec
+import polars as pl
+import pytest
+
+from data import artifacts, registry
+from data.errors import Refused
+from data.ingest import ingest
+from data.postgres import connect
+from data.registry import Version
+from data.sources import source
+from research.gates import measure_parity
+from research.publish import publish
+from research.strategies.crossover import Crossover
+
+FIRST, LAST = date(2025, 11, 20), date(2025, 11, 26)
+SYMBOLS = ["AAA", "CCC"]
+
+pytestmark = pytest.mark.usefixtures("database_url")
+
+
+def published(**params: int) -> Version:
+    ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
+    return publish(Crossover(**params), SYMBOLS, FIRST, LAST, capital=200_000.0)[0]
+
+
+def with_other_orders(version: Version, change: pl.Expr) -> Version:
+    """The same artifact, validly signed, claiming that research had sent other orders."""
+    loaded = artifacts.load(version.artifact_hash)
+    orders = pl.read_parquet(io.BytesIO(loaded.files["backtest/orders.parquet"])).with_columns(change)
+    sink = io.BytesIO()
+    orders.write_parquet(sink)
+    files = {**loaded.files, "backtest/orders.parquet": sink.getvalue()}
+    digest = artifacts.publish(msgspec.structs.replace(loaded.manifest, author="forger"), files)
+    with connect() as connection:
+        return registry.register(connection, artifacts.load(digest))
+
+
+def promote(version: Version) -> Version:
+    with connect() as connection:
+        return registry.promote(connection, version, "paper", actor="test", reason="test")
+
+
+def test_the_same_inputs_give_the_same_artifact_and_others_another() -> None:
+    first = published(fast=5, slow=20)
+    assert published(fast=5, slow=20).artifact_hash == first.artifact_hash
+    assert published(fast=6, slow=20).artifact_hash != first.artifact_hash
+
+
+def test_a_strategy_that_both_runtimes_compute_alike_passes_and_may_trade() -> None:
+    version = published(fast=5, slow=20)
+    parity = measure_parity(version)
+    assert parity.holds
+    assert parity.matched == parity.research_orders > 50
+    assert promote(version).stage == "paper"
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ((pl.col("qty") + (pl.int_range(pl.len()) == 7)).alias("qty"), "quantity"),
+        ((pl.col("fill_price") * (1 + 1e-15)).alias("fill_price"), "price"),
+        (pl.col("bar_ts_utc").dt.offset_by("1m").alias("bar_ts_utc"), "missing"),
+    ],
+)
+def test_research_that_execution_would_not_repeat_fails_and_may_not_trade(
+    change: pl.Expr, cause: str
+) -> None:
+    version = with_other_orders(published(fast=5, slow=20), change)
+    parity = measure_parity(version)
+    assert not parity.holds
+    assert cause in parity.differences["cause"].to_list()
+    with pytest.raises(Refused, match="the gate parity failed"):
+        promote(version)
