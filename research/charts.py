@@ -61,7 +61,7 @@ def equity_chart(
         _date_ticks(axes, backtest.equity["ts_utc"])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         if benchmark:
-            axes.legend(frameon=False, loc="upper left", fontsize=8, labelcolor=INK)
+            _legend(axes)
         return Chart(_svg(figure))
 
 
@@ -101,7 +101,7 @@ def price_chart(
         _date_ticks(axes, bars["ts_utc"])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.2f}")
         if len(fills):
-            axes.legend(frameon=False, loc="upper left", fontsize=8, labelcolor=INK, ncols=2)
+            _legend(axes)
         return Chart(_svg(figure)), shown
 
 
@@ -121,7 +121,7 @@ def closes_chart(bars: pl.DataFrame, width: float = 9.0, height: float = 2.9) ->
             if number == 0:
                 _date_ticks(axes, closes["ts_utc"])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:+.0f} %")
-        axes.legend(frameon=False, loc="upper left", fontsize=8, labelcolor=INK, ncols=6)
+        _legend(axes)
         return Chart(_svg(figure))
 
 
@@ -176,6 +176,13 @@ def _axes(width: float, height: float) -> "Iterator[tuple[Figure, Axes]]":
         axes.set_axisbelow(True)
         axes.margins(x=0.01)
         yield figure, axes
+
+
+def _legend(axes: Any) -> None:
+    """Above the axes, where it never covers what it explains."""
+    axes.legend(
+        frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), fontsize=8, labelcolor=INK, ncols=8
+    )
 
 
 def _draw(axes: "Axes", values: FloatArray, **style: Any) -> tuple[FloatArray, FloatArray]:

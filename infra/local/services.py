@@ -182,6 +182,7 @@ def lab(site: Site) -> Service:
             "jupyterlab",
             *("--no-browser", "--ip=127.0.0.1", f"--port={site.port('lab')}", "--ServerApp.port_retries=0"),
             *(f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks", *as_root),
+            "--LabApp.news_url=None",  # asks the network, and the person, at every first start
         ),
         after=("postgres", "valkey"),
         by_default=False,
