@@ -6,11 +6,16 @@ from contextlib import contextmanager
 
 import pytest
 import redis
-from desk import SESSION, Desk
+from desk import CAPITAL, RESEARCHED, SESSION, SYMBOLS, Desk
 
+from data import ledger, registry
+from data.postgres import connect
 from execution.__main__ import serve
 from execution.exchange.faults import FaultKind
 from execution.service import Orders
+from research.gates import measure_parity
+from research.publish import publish
+from research.strategies.crossover import Crossover
 
 SESSION_TIMEOUT_S = 60
 
@@ -81,3 +86,17 @@ def test_a_socket_that_drops_again_and_again_costs_time_and_nothing_else(desk: D
     with desk.control() as control, repeating(lambda: control.arm_fault(FaultKind.DROP_SOCKETS), 0.3):
         trade(desk)
     desk.assert_nothing_lost_and_nothing_doubled()
+
+
+def test_what_a_retired_version_left_is_not_traded_around(
+    desk: Desk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trade(desk)
+    other, _ = publish(Crossover(fast=6, slow=20), SYMBOLS, *RESEARCHED, capital=CAPITAL)
+    assert measure_parity(other).holds
+    with connect() as connection:
+        held = ledger.positions(connection, desk.account)
+        registry.promote(connection, other, "paper", actor="test", reason="test")
+    assert held, "the session ends with a position, or this proves nothing"
+    assert serve(Orders(desk.account, SESSION, SESSION, exit_when_done=True)) == 3
+    assert "holds shares that no promoted strategy owns" in capfd.readouterr().err
