@@ -10,7 +10,7 @@ import psycopg
 import uvloop
 
 from data.errors import SlipwayError
-from execution.service import Orders, run
+from execution.service import Assignment, run
 
 Failure = TypeVar("Failure", bound=Exception)
 
@@ -26,11 +26,13 @@ def main() -> int:
     parser.add_argument("--exit-when-done", action="store_true", help="stop after the last bar")
     parser.add_argument("--take-over", action="store_true", help="even if another engine seems alive")
     given = parser.parse_args()
-    asked = Orders(given.account, given.first, given.last, given.pace, given.exit_when_done, given.take_over)
+    asked = Assignment(
+        given.account, given.first, given.last, given.pace, given.exit_when_done, given.take_over
+    )
     return serve(asked)
 
 
-def serve(asked: Orders) -> int:
+def serve(asked: Assignment) -> int:
     """Run the service; an error is a sentence and an exit code."""
     code = 0
     try:

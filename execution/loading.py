@@ -1,18 +1,16 @@
-"""From what was promoted to books that are ready to trade: verify, warm up, live through what was traded."""
+"""From what was promoted to strategies that may run: every byte is verified before any of it is executed."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 
 from data import artifacts, query
 from data.artifacts import Artifact, Manifest
 from data.errors import Refused
-from data.orders import signed
 from data.postgres import connect
 from data.registry import versions
 from execution.core.book import Book
-from execution.store import Store
 from execution.strategy import CostModel, Strategy, load_strategy
 
 TIMING = "next_open"  # the only timing that execution knows so far
@@ -84,27 +82,12 @@ def history(promoted: Promoted, last: date, as_of: int) -> pl.DataFrame:
     return query.read(partitions)
 
 
-async def prepare(
-    book: Book, bars: pl.DataFrame, traded_from: datetime, until: datetime, store: Store
-) -> None:
-    """Bring a book to where it stands before the bar at `until`: the one path of start, restart and recovery."""
-    own = bars.filter(pl.col("symbol") == book.symbol, pl.col("ts_utc") < until)
-    book.warm(own.filter(pl.col("ts_utc") < traded_from))
-    fills = [
-        (
-            int((row["bar_ts_utc"] or row["filled_at"]).timestamp() * 1e6),
-            signed(row["side"], float(row["qty"])),
-            float(row["price"]),
-            float(row["commission"]),
+def common_costs(promoted: list[Promoted]) -> CostModel:
+    """An account has one cost model; strategies researched under different ones need accounts of their own."""
+    found = {one.costs: one.name for one in promoted}
+    if len(found) > 1:
+        raise Refused(
+            f"{' and '.join(found.values())} were researched with different costs and cannot share an account",
+            "Retire one of them: `./slipway promote VERSION --to retired`.",
         )
-        for row in await store.standing.fills_of(book.artifact_hash, book.symbol)
-    ]
-    book.recover(own.filter(pl.col("ts_utc") >= traded_from), fills)
-    for row in await store.standing.orders():
-        if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
-            left = float(row["qty"] - row["filled_qty"])
-            book.in_flight[row["coid"]] = signed(row["side"], left)
-
-
-def at(ts_us: int) -> datetime:
-    return datetime.fromtimestamp(ts_us / 1e6, UTC)
+    return promoted[0].costs

@@ -6,17 +6,16 @@ are one path: take the lease, settle what is unknown, reconcile, bring the books
 
 import asyncio
 import signal
-from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 import structlog
 
 from data import bus, catalog
 from data.control import ensure_account
-from data.errors import Refused, UsageError
+from data.errors import Refused
 from data.postgres import Connections, connect
 from data.settings import get_settings
 from execution import lease, loading
@@ -30,9 +29,9 @@ from execution.gateway import Gateway
 from execution.killswitch import KillSwitch
 from execution.ledger import Ledger
 from execution.loading import Promoted
+from execution.recovery import bring_up_to_date, refuse_what_no_book_owns
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
-from execution.strategy import CostModel
 
 CONNECTIONS = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
 
@@ -40,7 +39,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Assignment:
     """What a person asked of the service."""
 
     account: str
@@ -51,7 +50,7 @@ class Orders:
     take_over: bool = False
 
 
-async def run(asked: Orders) -> None:
+async def run(asked: Assignment) -> None:
     """Trade until the replay is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
     promoted = loading.promoted_to_paper()
@@ -59,7 +58,7 @@ async def run(asked: Orders) -> None:
         snapshot = catalog.newest_snapshot(connection)
     async with AsyncExitStack() as stack:
         cash = sum(one.manifest.capital for one in promoted)
-        costs = _common_costs(promoted)
+        costs = loading.common_costs(promoted)
         broker, keys = await stack.enter_async_context(
             venue(
                 asked.account,
@@ -126,7 +125,7 @@ def _stop_on_signals(tasks: asyncio.TaskGroup) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
 
 
-async def _run_of(store: Store, one: Promoted, asked: Orders, snapshot: int) -> Row:
+async def _run_of(store: Store, one: Promoted, asked: Assignment, snapshot: int) -> Row:
     row = await store.standing.start_run(
         {
             "account": asked.account,
@@ -149,64 +148,23 @@ async def _prepare(
     promoted: list[Promoted],
     books: list[Book],
     runs: dict[str, Row],
-    asked: Orders,
+    asked: Assignment,
     store: Store,
     exchange: ExchangeControl,
     redis: bus.AsyncRedis,
     epoch: int,
 ) -> ReplayFeed:
     """Bring every book to the bar at which trading goes on, and make the feed that continues from there."""
-    clock = (await exchange.clock()).clock_us
+    clock_us = (await exchange.clock()).clock_us
     frames: list[pl.DataFrame] = []
     for one in promoted:
-        bars = loading.history(one, asked.last, runs[one.artifact.hash]["snapshot_id"])
-        resume = _first_bar(bars, asked.first)
-        if clock is not None:
-            resume = max(resume, loading.at(clock))
-        traded_from = _first_bar(bars, await store.standing.first_session_of(one.artifact.hash))
-        for book in books:
-            if book.artifact_hash == one.artifact.hash:
-                await loading.prepare(book, bars, traded_from, resume, store)
-        frames.append(bars.filter(pl.col("ts_utc") >= resume))
-    _refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
+        own = [book for book in books if book.artifact_hash == one.artifact.hash]
+        snapshot = runs[one.artifact.hash]["snapshot_id"]
+        frames.append(await bring_up_to_date(one, own, asked.first, asked.last, clock_us, snapshot, store))
+    refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
     tape = pl.concat(frames).unique(["symbol", "ts_utc"])
     feed = f"replay:{asked.account}:{epoch}"
     return ReplayFeed(feed, tape, promoted[0].manifest.timeframe, exchange, redis, asked.pace_s)
-
-
-def _common_costs(promoted: list[Promoted]) -> CostModel:
-    """An account has one cost model; strategies researched under different ones need accounts of their own."""
-    found = {one.costs: one.name for one in promoted}
-    if len(found) > 1:
-        raise Refused(
-            f"{' and '.join(found.values())} were researched with different costs and cannot share an account",
-            "Retire one of them: `./slipway promote VERSION --to retired`.",
-        )
-    return promoted[0].costs
-
-
-def _refuse_what_no_book_owns(books: list[Book], held: dict[str, float], account: str) -> None:
-    """Shares that no promoted strategy bought would be traded around for ever."""
-    owned: dict[str, float] = defaultdict(float)
-    for book in books:
-        owned[book.symbol] += book.shares
-    stray = {symbol: qty for symbol, qty in held.items() if qty != owned[symbol]}
-    if stray:
-        told = ", ".join(f"{qty:g} {symbol} (owned: {owned[symbol]:g})" for symbol, qty in stray.items())
-        raise Refused(
-            f"{account} holds shares that no promoted strategy owns: {told}",
-            "Trade on another account; what a retired version left stays where it is.",
-        )
-
-
-def _first_bar(bars: pl.DataFrame, session: date) -> datetime:
-    """The first bar on or behind a session's date; regular sessions lie within one UTC date."""
-    first = bars.filter(pl.col("ts_utc").dt.date() >= session)["ts_utc"].min()
-    if not isinstance(first, datetime):
-        raise UsageError(
-            f"the lake holds no bars on or after {session}", "Ingest them: `./slipway data ingest`."
-        )
-    return first
 
 
 async def _heartbeat(

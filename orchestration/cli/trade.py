@@ -34,12 +34,12 @@ def run(
     """Trade the promoted strategies over recorded sessions, through the exchange simulator."""
     from data.errors import UsageError
     from execution.__main__ import serve
-    from execution.service import Orders
+    from execution.service import Assignment
 
     opening, closing = first.date(), (last or first).date()
     if closing < opening:
         raise UsageError(f"the last session ({closing}) is before the first ({opening})", "Swap the two.")
-    code = serve(Orders(account, opening, closing, pace, exit_when_done=not stay, take_over=take_over))
+    code = serve(Assignment(account, opening, closing, pace, exit_when_done=not stay, take_over=take_over))
     raise typer.Exit(code)
 
 
@@ -64,7 +64,7 @@ def orders(account: Account = None, limit: Limit = 20, as_json: bool = JsonOptio
     with connect() as connection:
         name = ledger.known_account(connection, account)
         rows = ledger.orders(connection, name, limit)
-    show(rows, title=f"Orders of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+    show(rows, title=f"Assignment of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
 
 
 @app.command()
