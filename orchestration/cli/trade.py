@@ -64,7 +64,7 @@ def orders(account: Account = None, limit: Limit = 20, as_json: bool = JsonOptio
     with connect() as connection:
         name = ledger.known_account(connection, account)
         rows = ledger.orders(connection, name, limit)
-    show(rows, title=f"Assignment of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+    show(rows, title=f"Orders of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
 
 
 @app.command()
