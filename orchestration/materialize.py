@@ -39,7 +39,10 @@ def materialize_study(
     because a run that Dagster's daemon launches spends its first five seconds on imports.
     """
     from dagster import PartitionKeyRange
-    from dagster._core.errors import DagsterAssetCheckFailedError  # not exported
+    from dagster._core.errors import (  # not exported
+        DagsterAssetCheckFailedError,
+        DagsterExecutionInterruptedError,
+    )
 
     from orchestration.assets.research import artifacts
     from orchestration.definitions import defs, study_job
@@ -64,6 +67,8 @@ def materialize_study(
                 "research did not run, for the bars it needs are not whole",
                 f"See the check of the asset bars in Dagster: {error}",
             ) from error
+        except DagsterExecutionInterruptedError:  # what Dagster makes of a Ctrl-C
+            raise KeyboardInterrupt from None
     made = result.asset_materializations_for_node(artifacts.node_def.name)[0].metadata
     return Materialized(
         run_id=run_id,

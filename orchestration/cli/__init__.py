@@ -9,6 +9,9 @@ import traceback
 
 from data.errors import SlipwayError
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+STOPPED = "stopped by Ctrl-C. What was finished is kept; run the same command to continue."
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; every failure is a sentence and an exit code, a traceback only under --debug."""
@@ -23,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = int(app(words, prog_name="slipway", standalone_mode=False) or 0)
         sys.stdout.flush()  # here, where a reader that left is understood
+        if code == INTERRUPTED:  # typer makes that of a KeyboardInterrupt
+            _say(STOPPED)
     except Exit as exit_:
         return int(exit_.exit_code)
     except click.NoArgsIsHelpError:
@@ -32,8 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"{error.format_message().rstrip('.')}. See `./{where} --help`.")
         return 2
     except (KeyboardInterrupt, Abort):
-        _say("stopped by Ctrl-C. What was finished is kept; run the same command to continue.")
-        return 130
+        _say(STOPPED)
+        return INTERRUPTED
     except BrokenPipeError:
         return _reader_left()
     except SystemExit as exit_:  # how rich tells of a broken pipe

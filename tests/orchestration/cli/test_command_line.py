@@ -111,6 +111,16 @@ def test_a_defect_is_admitted_and_shows_its_traceback_only_when_asked(
     assert "Traceback" in err
 
 
+def test_a_stop_by_hand_is_said_and_has_its_exit_code(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(site: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.local.launch.take_down", interrupted)
+    code, _, err = typed("down")
+    assert code == 130
+    assert err.startswith("error: stopped by Ctrl-C.")
+
+
 @pytest.mark.parametrize(
     ("number", "says"),
     [
