@@ -170,7 +170,7 @@ class Demo:
     def say(self, fact: str) -> None:
         from rich.padding import Padding
 
-        self.console.print(Padding(fact, (0, 0, 0, 4)))  # also the lines behind a wrapped one
+        self.console.print(Padding(fact, (0, 0, 0, 4), expand=False))  # also the lines behind a wrapped one
 
 
 def _ready(services: list[dict[str, Any]]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from data import ledger, query
-from data.errors import SlipwayError
+from data.errors import Refused, SlipwayError, Unavailable, UsageError
 from data.postgres import connect
 from data.registry import Version
 from execution.loading import load
@@ -23,6 +23,8 @@ from research.backtest import backtest
 from research.parity import Parity, compare_orders
 
 WATCH_EVERY_S = 0.2
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each new start; Postgres needs up to 4 s after a kill -9
+NO_USE_AGAIN = (UsageError.exit_code, Refused.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,27 @@ def next_account(prefix: str) -> str:
 
 
 def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -> None:
-    """Replay one session through the engine and the exchange at full speed; `told` hears bars done."""
+    """Replay one session through the engine and the exchange at full speed; `told` hears bars done.
+
+    An engine that is killed, or loses Postgres, is started again: its start is its recovery.
+    """
     day = session.isoformat()
     command = [sys.executable, "-m", "execution", "--account", account]
     command += ["--first", day, "--last", day, "--exit-when-done"]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as engine:
-        while engine.poll() is None:
-            told(_bars_done(account))
-            time.sleep(WATCH_EVERY_S)
-    if engine.returncode:
-        said = last_words(log.read_text(errors="replace")) or "it said nothing"
-        raise SlipwayError(
-            f"the engine ended with {engine.returncode}: {said}", f"Its whole log is in {log}."
-        )
+    log.unlink(missing_ok=True)
+    for pause_s in (*PAUSES_S, None):
+        with log.open("ab") as output, subprocess.Popen(command, stdout=output, stderr=output) as engine:
+            while engine.poll() is None:
+                told(_bars_done(account))
+                time.sleep(WATCH_EVERY_S)
+        if engine.returncode == 0:
+            break
+        if pause_s is None or engine.returncode in NO_USE_AGAIN:
+            said = last_words(log.read_text(errors="replace")) or "it said nothing"
+            raise SlipwayError(
+                f"the engine ended with {engine.returncode}: {said}", f"Its whole log is in {log}."
+            )
+        time.sleep(pause_s)
     told(_bars_done(account))
 
 
@@ -104,6 +114,9 @@ def judge(account: str, version: Version, session: date) -> Outcome:
 
 
 def _bars_done(account: str) -> int:
-    with connect() as connection:
-        row = connection.execute("select status from lease where account = %s", [account]).fetchone()
+    try:
+        with connect() as connection:
+            row = connection.execute("select status from lease where account = %s", [account]).fetchone()
+    except Unavailable:  # only the progress bar waits for it
+        return 0
     return int(row["status"].get("bars", 0)) if row else 0
