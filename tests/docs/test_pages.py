@@ -151,9 +151,9 @@ def test_the_readme_is_short_and_its_pictures_small() -> None:
 def test_the_readme_shows_the_steps_that_the_demo_has() -> None:
     from orchestration.demo import STEPS
 
-    shown = re.findall(rf"^(\d+)/{STEPS} (\w+):", (ROOT / "README.md").read_text(), re.MULTILINE)
+    shown = re.findall(rf"^(\d+)/{STEPS} ([\w ]+):", (ROOT / "README.md").read_text(), re.MULTILINE)
     source = (ROOT / "orchestration" / "demo.py").read_text()
-    steps = re.findall(r'self\.step\(\s*f?"(\w+):', source)
+    steps = re.findall(r'self\.step\(\s*f?"([\w ]+):', source)
     assert shown == [(str(number), name) for number, name in enumerate(steps, start=1)]
     assert len(steps) == STEPS
 
