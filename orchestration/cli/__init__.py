@@ -54,13 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _explain(error: Exception) -> int:
     """Say what happened, and return the exit code that fits."""
-    from orchestration.cli.failures import understood
+    from orchestration.cli.failures import innermost, understood
 
     known = understood(error)
     if known is None:
-        kind = type(error).__name__
+        cause = innermost(error)
         known = SlipwayError(
-            f"{kind}: {str(error).rstrip('.')}",
+            f"{type(cause).__name__}: {str(cause).rstrip('.')}",
             "This is a defect; run again with --debug and report what it shows.",
         )
     _say(str(known))

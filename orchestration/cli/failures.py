@@ -17,7 +17,7 @@ def understood(error: BaseException) -> SlipwayError | None:
         case SlipwayError():
             return error
         case BaseExceptionGroup():
-            return understood(error.exceptions[0])
+            return understood(innermost(error))
         case OSError(errno=number, strerror=reason, filename=path) if number in DISK_FULL:
             return SlipwayError(
                 f"{path or 'a file'} could not be written: {reason}", "Make room and run the same command."
@@ -36,6 +36,11 @@ def understood(error: BaseException) -> SlipwayError | None:
     if _is(error, "redis", "RedisError"):
         return Unavailable(f"Redis failed: {error}", "See `./slipway status`, then run the same command.")
     return None
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first error of a task group that is not a group itself."""
+    return innermost(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _is(error: BaseException, library: str, name: str) -> bool:

@@ -145,10 +145,10 @@ def _summary(service: dict[str, Any]) -> dict[str, str | None]:
         "service": service["name"],
         "state": service["state"],
         "for": str(timedelta(seconds=service["for_s"])),
-        "pid": service["pid"] and str(service["pid"]),
         "port": service["port"] and str(service["port"]),
         "restarts": str(service["restarts"] or ""),
         "last_trouble": service["note"],
+        "pid": service["pid"] and str(service["pid"]),
     }
 
 

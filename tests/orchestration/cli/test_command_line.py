@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import Refused
 from data.settings import ROOT
 from orchestration.cli import main
 
@@ -109,6 +110,29 @@ def test_a_defect_is_admitted_and_shows_its_traceback_only_when_asked(
     )
     code, _, err = typed("down", "--debug")
     assert "Traceback" in err
+
+
+@pytest.mark.parametrize(
+    ("inner", "code", "says"),
+    [
+        (KeyError("bars"), 1, "KeyError: 'bars'. This is a defect"),
+        (
+            Refused("the artifact is refused", "Publish it again."),
+            3,
+            "the artifact is refused. Publish it again.",
+        ),
+    ],
+)
+def test_of_a_task_group_its_first_cause_is_told(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, inner: Exception, code: int, says: str
+) -> None:
+    def fail(site: object) -> bool:
+        raise ExceptionGroup("tasks", [ExceptionGroup("more tasks", [inner])])
+
+    monkeypatch.setattr("infra.local.launch.take_down", fail)
+    told, _, err = typed("down")
+    assert told == code
+    assert err.startswith(f"error: {says}")
 
 
 def test_a_stop_by_hand_is_said_and_has_its_exit_code(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
