@@ -56,7 +56,8 @@ def write(
         if storage.put_new(key, content) or storage.get(key) == content:
             return revision, Stored(key, frame.height, sha256(content))
     raise Corrupt(
-        f"{MAX_REVISIONS} revisions of {dataset}/{symbol}/{session} are taken", "Run `./slipway data check`."
+        f"{MAX_REVISIONS} revisions of {dataset}/{symbol}/{session} are taken",
+        "Find out what keeps writing there; nobody corrects a session that often.",
     )
 
 

@@ -7,7 +7,6 @@ second slower.
 import asyncio
 import time
 from contextlib import suppress
-from datetime import datetime
 from typing import Final
 
 import structlog
@@ -46,7 +45,6 @@ class KillSwitch:
         self._ledger = ledger
         self._redis = redis
         self._books = books  # by symbol: whose position it is
-        self._flattening: set[str] = set()
         self.mode = "running"
 
     async def run(self) -> None:
@@ -70,26 +68,25 @@ class KillSwitch:
     async def _bring_flat(self, control: Row) -> None:
         """One round: cancel what is not ours, close what is open, and believe only the broker."""
         books = await self._ledger.reconcile()
+        ours = await self._store.standing.sent_by(OPERATOR, since=control["changed_at"])
         open_orders = [order for order in books.orders if order.state is None or order.state in OPEN]
-        if any(order.coid not in self._flattening for order in open_orders):
+        if any(order.coid not in ours for order in open_orders):
             await self._broker.cancel_all()
             return
         closing = {order.symbol for order in open_orders}
         for position in books.positions:
             if position.symbol not in closing:
-                await self._close(position, control["changed_at"])
+                await self._close(position, occasion=f"{control['changed_at'].isoformat()} {len(ours)}")
         unsettled = await self._store.standing.orders("('INTENT', 'SENDING')")
         if not books.positions and not open_orders and not unsettled:
             await self._store.standing.verified_flat(control["changed_at"])
             _log.warning("killed and flat: the broker shows no position and no order")
 
-    async def _close(self, position: BrokerPosition, killed_at: datetime) -> None:
+    async def _close(self, position: BrokerPosition, occasion: str) -> None:
         quantity = float(position.qty)
         book = self._books.get(position.symbol)
         now_us = time.time_ns() // 1000
-        occasion = f"{killed_at.isoformat()} {len(self._flattening)}"
         coid = client_order_id(self._store.account, occasion, OPERATOR, position.symbol, 0)
-        self._flattening.add(coid)
         refused = await self._gateway.submit(
             Intent(
                 coid=coid,

@@ -10,7 +10,16 @@ from typing import Final, Protocol
 import structlog
 
 from data.orders import OPEN, TERMINAL, OrderState
-from execution.broker import Books, Broker, BrokerDown, BrokerEvent, BrokerFill, Connected, Unreadable
+from execution.broker import (
+    Books,
+    Broker,
+    BrokerDown,
+    BrokerEvent,
+    BrokerFill,
+    BrokerOrder,
+    Connected,
+    Unreadable,
+)
 from execution.failpoint import reach
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
@@ -41,6 +50,7 @@ class Ledger:
         self._moved = asyncio.Condition()
         self._last_heard = self._last_reconciled = time.monotonic()
         self._turn = asyncio.Lock()  # events and reconciliation take turns
+        self._odd: set[tuple[str, str]] = set()
         self.mismatches: list[str] = []
 
     async def run(self, listener: Listener) -> None:
@@ -74,9 +84,9 @@ class Ledger:
                     await self._enter_fill(fill, "reconcile")
             ours = await self._store.reports.order_states()
             for order in books.orders:
-                if order.coid not in ours:
-                    await self._store.reports.keep_raw(repr(order), "an order that we did not send")
-                elif order.state is None or ours[order.coid] != order.state:
+                if order.coid not in ours or order.state is None:
+                    await self._keep_odd(order)
+                elif ours[order.coid] != order.state:
                     await self._enter_order(order.coid, await self._store.reports.apply_order(order))
                     if ours[order.coid] is OrderState.ABANDONED and order.state in OPEN:
                         await self._broker.cancel(order.broker_id)  # it came too late to be wanted
@@ -142,6 +152,14 @@ class Ledger:
                 _log.warning("the stream skipped events", have=self._seq, got=told.seq)
                 return  # caught_up and the clock bring reconciliation, which fills the hole
             await self._move_to(told.seq)
+
+    async def _keep_odd(self, order: BrokerOrder) -> None:
+        """Record an order that is not ours or has a status we do not know, once for each status it is seen in."""
+        sight = (order.coid, order.status)
+        if sight not in self._odd:
+            self._odd.add(sight)
+            _log.error("an order that is not ours, or in a strange state", order=repr(order))
+            await self._store.reports.keep_raw(repr(order), "not ours, or in an unknown state")
 
     async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
         order = await self._store.reports.apply_fill(fill, heard_by)

@@ -83,11 +83,21 @@ def history(promoted: Promoted, last: date, as_of: int) -> pl.DataFrame:
 
 
 def common_costs(promoted: list[Promoted]) -> CostModel:
-    """An account has one cost model; strategies researched under different ones need accounts of their own."""
-    found = {one.costs: one.name for one in promoted}
-    if len(found) > 1:
-        raise Refused(
-            f"{' and '.join(found.values())} were researched with different costs and cannot share an account",
-            "Retire one of them: `./slipway promote VERSION --to retired`.",
-        )
+    """The cost model of an account, and the assurance that these strategies may share one."""
+    owners: dict[str, str] = {}
+    for one in promoted:
+        if one.costs != promoted[0].costs:
+            raise _cannot_share(one.name, promoted[0].name, "were researched with different costs")
+        for symbol in one.manifest.universe:
+            if symbol in owners:
+                # nothing nets or attributes closing orders between strategies yet
+                raise _cannot_share(one.name, owners[symbol], f"both trade {symbol}")
+            owners[symbol] = one.name
     return promoted[0].costs
+
+
+def _cannot_share(one: str, other: str, why: str) -> Refused:
+    return Refused(
+        f"{other} and {one} {why} and cannot share an account",
+        "Retire one of them: `./slipway promote VERSION --to retired`.",
+    )

@@ -35,7 +35,7 @@ async def bring_up_to_date(
         resume = max(resume, datetime.fromtimestamp(clock_us / 1e6, UTC))
     traded_from = _first_bar(bars, await store.standing.first_session_of(one.artifact.hash))
     for book in books:
-        await _prepare(book, bars, traded_from, resume, store)
+        await _prepare(book, bars, one.manifest.timeframe, traded_from, resume, store)
     return bars.filter(pl.col("ts_utc") >= resume)
 
 
@@ -54,7 +54,7 @@ def refuse_what_no_book_owns(books: list[Book], held: dict[str, float], account:
 
 
 async def _prepare(
-    book: Book, bars: pl.DataFrame, traded_from: datetime, until: datetime, store: Store
+    book: Book, bars: pl.DataFrame, timeframe: str, traded_from: datetime, until: datetime, store: Store
 ) -> None:
     """Bring a book to where it stands before the bar at `until`."""
     own = bars.filter(pl.col("symbol") == book.symbol, pl.col("ts_utc") < until)
@@ -68,7 +68,7 @@ async def _prepare(
         )
         for row in await store.standing.fills_of(book.artifact_hash, book.symbol)
     ]
-    book.recover(own.filter(pl.col("ts_utc") >= traded_from), fills)
+    book.recover(own.filter(pl.col("ts_utc") >= traded_from), timeframe, fills)
     for row in await store.standing.orders():
         if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
             left = float(row["qty"] - row["filled_qty"])

@@ -50,13 +50,15 @@ class Book:
             self.last_bar_us = int(history["ts_utc"].dt.epoch("us")[-1])
             self.last_close = float(history["close"][-1])
 
-    def recover(self, bars: pl.DataFrame, fills: Iterable[tuple[int, float, float, float]]) -> None:
+    def recover(
+        self, bars: pl.DataFrame, timeframe: str, fills: Iterable[tuple[int, float, float, float]]
+    ) -> None:
         """Live through bars already traded: what was decided then is decided again, nothing is sent.
 
         `fills` are (bar_ts_us, signed quantity, price, commission) in the order in which they happened.
         """
         waiting = list(fills)
-        for bar in bars_of(bars, "1m"):
+        for bar in bars_of(bars, timeframe):
             while waiting and waiting[0][0] <= bar.ts_us:
                 self.on_fill(*waiting.pop(0)[1:])
             self._advance(bar)

@@ -1,9 +1,12 @@
 """Pre-trade checks: the last look at an order before it becomes durable.  Unknown orders count as filled."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from data.control import Mode
 from execution.core.intents import Intent
+
+if TYPE_CHECKING:  # the type only: its module speaks to Postgres and Redis, and this one to nobody
+    from data.control import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def reduces(intent: Intent, exposure: Exposure) -> bool:
     return opposite and intent.qty + closing <= abs(exposure.position)
 
 
-def refusal(intent: Intent, exposure: Exposure, limits: Limits, mode: Mode) -> str | None:
+def refusal(intent: Intent, exposure: Exposure, limits: Limits, mode: "Mode") -> str | None:
     """The limit that says no, with its numbers; None when the order may go."""
     if reduces(intent, exposure):
         return None  # whatever else is wrong, getting smaller is always allowed

@@ -21,6 +21,14 @@ class Standing:
             f"select * from orders where account = %s and state in {states}", [self._fence.account]
         )
 
+    async def sent_by(self, strategy: str, since: datetime) -> set[str]:
+        """The orders of one strategy from an instant on; an operator's are counted so, across restarts."""
+        rows = await self._fence.read(
+            "select coid from orders where account = %s and strategy = %s and created_at >= %s",
+            [self._fence.account, strategy, since],
+        )
+        return {row["coid"] for row in rows}
+
     async def fills_of(self, artifact_hash: str, symbol: str) -> list[Row]:
         """The fills of one book, in the order in which they happened."""
         return await self._fence.read(

@@ -106,6 +106,7 @@ def _ask_postgres(url: str) -> str:
 def _ask_redis(url: str) -> str:
     with redis.Redis.from_url(url, socket_timeout=3, retry=None) as client:
         facts = client.info()
-    return (
-        f"{facts.get('server_name', 'redis')} {facts['redis_version']}, {facts['used_memory_human']} in use"
-    )
+    version = (
+        facts.get("valkey_version") or facts["redis_version"]
+    )  # Valkey also says which Redis it stands in for
+    return f"{facts.get('server_name', 'redis')} {version}, {facts['used_memory_human']} in use"

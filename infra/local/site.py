@@ -58,7 +58,8 @@ class Site:
     def make_folders(self) -> None:
         try:
             self.state_dir.mkdir(parents=True, exist_ok=True)
-            if self.is_ours or not any(self.state_dir.iterdir()):
+            # numba/ may stand there before us: the launcher names it as the place of compiled code
+            if self.is_ours or {each.name for each in self.state_dir.iterdir()} <= {"numba"}:
                 write_private(self.marker, MARKER_TEXT)
             for folder in (self.run_dir, self.run_dir / "pids", self.log_dir):
                 folder.mkdir(mode=0o700, exist_ok=True)

@@ -61,7 +61,6 @@ def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     assert complaints(page.read_text()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="data/lake.py recommends `data check`, which does not exist yet")
 def test_every_command_that_an_error_recommends_exists() -> None:
     rooms = ("data", "execution", "research", "api", "infra", "orchestration")
     found = {

@@ -32,7 +32,11 @@ def test_an_engine_that_falls_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     lives = engine(tmp_path, monkeypatch, ends)
-    session.trade("desk", DAY, tmp_path / "log", lambda bars: None)
+    endings = session.trade("desk", DAY, tmp_path / "log", lambda bars: None)
+    assert [ending.partition(":")[0] for ending in endings] in (
+        ["the engine ended with -9"],
+        ["the engine ended with 1"],
+    )
     assert lives.read_text().count("life") == 2
 
 
