@@ -131,9 +131,15 @@ class Demo:
         self.say(f"run {made.run_id[:8]}: {made.sessions} sessions, {made.version}, {same}")
 
     def trade(self, account: str, told: Any) -> None:
+        from rich.markup import escape
+
         total = len(self.study.symbols) * _minutes(self.study.trade_session)
         log = self.site.log_dir / "demo-session.log"
-        trading.trade(account, self.study.trade_session, log, lambda bars: told(bars, total, "bars"))
+        endings = trading.trade(
+            account, self.study.trade_session, log, lambda bars: told(bars, total, "bars")
+        )
+        for ending in endings:
+            self.say(f"[yellow]{escape(ending)}; started again[/]")
 
     def stay_on_duty(self, control: Control, account: str) -> None:
         following = self.study.trade_session + timedelta(days=1)

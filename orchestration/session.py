@@ -53,11 +53,13 @@ def next_account(prefix: str) -> str:
     return f"{prefix}-{number}"
 
 
-def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -> None:
+def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -> list[str]:
     """Replay one session through the engine and the exchange at full speed; `told` hears bars done.
 
-    An engine that is killed, or loses Postgres, is started again: its start is its recovery.
+    An engine that is killed, or loses Postgres, is started again: its start is its recovery.  Returns why
+    each of its earlier lives ended.
     """
+    endings: list[str] = []
     day = session.isoformat()
     command = [sys.executable, "-m", "execution", "--account", account]
     command += ["--first", day, "--last", day, "--exit-when-done"]
@@ -69,13 +71,13 @@ def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -
                 time.sleep(WATCH_EVERY_S)
         if engine.returncode == 0:
             break
+        said = last_words(log.read_text(errors="replace")) or "it said nothing"
+        endings.append(f"the engine ended with {engine.returncode}: {said}")
         if pause_s is None or engine.returncode in NO_USE_AGAIN:
-            said = last_words(log.read_text(errors="replace")) or "it said nothing"
-            raise SlipwayError(
-                f"the engine ended with {engine.returncode}: {said}", f"Its whole log is in {log}."
-            )
+            raise SlipwayError(endings[-1], f"Its whole log is in {log}.")
         time.sleep(pause_s)
     told(_bars_done(account))
+    return endings
 
 
 def judge(account: str, version: Version, session: date) -> Outcome:
