@@ -51,6 +51,8 @@ def status(as_json: bool = JsonOption) -> None:
         empty = ""
     rows = services if as_json else [_summary(each) for each in services]
     show(rows, title="Local system", as_json=as_json, empty=empty)
+    if services and not as_json:
+        _print_addresses(_site())
 
 
 @app.command()
@@ -182,9 +184,12 @@ def _reporter() -> Callable[[list[dict[str, Any]]], None]:
 
 
 def _print_addresses(site: "Site") -> None:
+    from api.security import read_login
     from data.settings import services
 
     published = services(site.state_dir)
     for title, key in (("monitor", "api_url"), ("Dagster", "dagster_url"), ("notebooks", "lab_url")):
         if key in published:
             console().print(f"{title:>10}  {published[key]}", soft_wrap=True)
+    if "api_url" in published and (login := read_login(site.state_dir)):
+        console().print(f"{'log in as':>10}  {login[0]}   password  {login[1]}", soft_wrap=True)

@@ -1,5 +1,6 @@
 """Who may trade, and how it is stopped."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from desk import CAPITAL, Desk
 from data import control, ledger
 from data.postgres import connect
 from data.storage import lake_storage
+from execution.proof import differences
 
 PATIENCE_S = 30.0
 SLOW = ("--pace", "0.02")
@@ -55,6 +57,23 @@ def test_a_kill_stops_closes_and_proves_flat(desk: Desk) -> None:
         ]  # fmt: skip
         assert opened_later == []
     assert [event for event in events(desk) if event["event"] == "fill"], "it did trade before"
+
+
+def test_a_kill_outlives_the_engine_that_carried_it_out(desk: Desk) -> None:
+    with desk.engine(*SLOW) as first:
+        eventually(lambda: held(desk), "a first position")
+        control.set_mode(desk.account, "killed", actor="test", reason="drill")
+        eventually(lambda: [row for row in orders(desk) if row["strategy"] == "operator"], "a closing order")
+        first.kill()
+    with desk.running(*SLOW):
+
+        def flat() -> Any:
+            with connect() as connection:
+                return control.get_control(connection, desk.account).verified_flat_at
+
+        eventually(flat, "the proof that the account is flat")
+        assert held(desk) == []
+    assert asyncio.run(differences(desk.account)) == []
 
 
 def orders(desk: Desk) -> list[dict[str, Any]]:
