@@ -68,6 +68,13 @@ def books_of(promoted: Promoted, account: str) -> list[Book]:
     ]
 
 
+def check_range(promoted: list[Promoted], first: date, last: date) -> None:
+    """There must be bars to trade, before anything is opened for them."""
+    for one in promoted:
+        manifest = one.manifest
+        query.find(manifest.universe, manifest.timeframe, first, last, source=manifest.source)
+
+
 def history(promoted: Promoted, last: date, as_of: int) -> pl.DataFrame:
     """The universe's bars from the artifact's anchor, where its features begin, to `last`."""
     manifest = promoted.manifest

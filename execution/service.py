@@ -54,6 +54,7 @@ async def run(asked: Assignment) -> None:
     """Trade until the replay is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
     promoted = loading.promoted_to_paper()
+    loading.check_range(promoted, asked.first, asked.last)
     with connect() as connection:
         snapshot = catalog.newest_snapshot(connection)
     async with AsyncExitStack() as stack:

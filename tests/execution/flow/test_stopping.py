@@ -1,6 +1,8 @@
 """Who may trade, and how it is stopped."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -129,3 +131,15 @@ def test_an_exchange_that_is_away_is_named(desk: Desk, monkeypatch: pytest.Monke
         _, said = engine.communicate(timeout=30)
     assert engine.returncode == 1
     assert "the exchange at http://127.0.0.1:1 does not answer" in said.decode()
+
+
+def test_a_range_without_bars_opens_no_account(desk: Desk) -> None:
+    there = desk.arguments("--exit-when-done")
+    elsewhere = [word.replace("2025-11-28", "2031-01-06") for word in there]
+    done = subprocess.run(
+        [sys.executable, "-m", "execution", *elsewhere], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "holds nothing of AAA, CCC from 2031-01-06" in done.stderr
+    with connect() as connection:
+        assert connection.execute("select name from accounts").fetchall() == []

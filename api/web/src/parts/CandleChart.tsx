@@ -90,7 +90,12 @@ export function CandleChart({ symbol, candles, fills, until }: Props) {
     drawn.current?.markers.setMarkers(shown.map((fill) => marker(fill, shown.length <= LABELLED_MAX)))
   }, [fills, candles])
 
-  return <div className="chart" ref={place} role="img" aria-label={`Candles of ${symbol} with ${fills.length} own fills`} />
+  return (
+    <div className="candles">
+      <div className="chart" ref={place} role="img" aria-label={`Candles of ${symbol} with ${fills.length} own fills`} />
+      <small>TradingView Lightweight Charts™ © TradingView, Inc.</small>
+    </div>
+  )
 }
 
 function marker(fill: Fill, labelled: boolean): SeriesMarker<Time> {
