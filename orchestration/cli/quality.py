@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from ctypes.util import find_library
 from typing import TYPE_CHECKING
 
 from data.settings import ROOT
@@ -26,7 +27,7 @@ def check_all(*, fast: bool, pytest_arguments: Sequence[str]) -> int:
     import pytest
 
     if not fast:
-        _install_chromium()
+        _install_browser()
     os.chdir(ROOT)
     tier = ["-m", "not full"] if fast else []
     return int(pytest.main([*tier, *pytest_arguments], plugins=[StaticChecks()]))
@@ -67,11 +68,14 @@ class StaticChecks:
             terminalreporter.line(f"static checks FAILED: {', '.join(self._failures)}", red=True)
 
 
-def _install_chromium() -> None:
+def _install_browser() -> None:
     """Where we may: as root on a Debian. Elsewhere the run names the tests it could not do."""
-    if any(shutil.which(name) for name in CHROMIUM_NAMES) or not shutil.which("apt-get") or os.geteuid() != 0:
+    missing = [] if any(shutil.which(name) for name in CHROMIUM_NAMES) else ["chromium"]
+    if find_library("atomic") is None:
+        missing.append("libatomic1")  # the browser driver's own Node is linked against it
+    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
         return
-    print("▸ installing chromium for the browser tests …", file=sys.stderr, flush=True)
+    print(f"▸ installing {' and '.join(missing)} for the browser tests …", file=sys.stderr, flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "chromium"]):
+    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *missing]):
         subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False)

@@ -1,5 +1,6 @@
 """The throw-away servers every other test stands on."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,9 +51,12 @@ def test_a_cluster_keeps_its_data_in_a_folder_with_spaces(tmp_path: Path) -> Non
 
 @pytest.mark.full
 def test_an_initdb_killed_half_way_is_done_again(tmp_path: Path) -> None:
-    unfinished = tmp_path / "data.unfinished"
-    unfinished.mkdir()
-    (unfinished / "PG_VERSION").write_text("18\n")
+    with embedded_postgres(tmp_path) as server:
+        unfinished = server.folder / "data.unfinished"  # elsewhere than asked where root must be nobody
+    server.data.rename(unfinished)
+    for path in unfinished.iterdir():
+        if path.name != "PG_VERSION":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     with embedded_postgres(tmp_path) as server:
         assert server.is_ready()
     assert not unfinished.exists()
@@ -63,9 +67,7 @@ def test_a_lock_file_left_by_another_machines_pids_does_not_stop_postgres(tmp_pa
     with embedded_postgres(tmp_path) as server:
         lock = (server.data / "postmaster.pid").read_text()
     pid_of_somebody_else = "1"
-    (tmp_path / "data" / "postmaster.pid").write_text(
-        "\n".join([pid_of_somebody_else, *lock.splitlines()[1:]])
-    )
+    (server.data / "postmaster.pid").write_text("\n".join([pid_of_somebody_else, *lock.splitlines()[1:]]))
     with embedded_postgres(tmp_path) as server:
         assert server.is_ready()
 
