@@ -5,21 +5,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, TextIO
 
-from infra.local.processes import ProcessId, read_pid_file, write_pid_file
+from infra.local.processes import ProcessId, read_pid_file, wait_for, write_pid_file
 from infra.local.site import Site
+
+LAST_BREATH_S: Final = 1.0  # a killed process looks dead a moment before its last thread drops the lock
 
 
 @contextmanager
 def take_tenure(site: Site) -> Iterator[bool]:
     """Whether nobody else supervises this site, for as long as the block lasts."""
     with _lock_file(site).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield wait_for(lambda: _is_locked_by_us(lock), LAST_BREATH_S)
+
+
+def _is_locked_by_us(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
