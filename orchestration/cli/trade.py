@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,48 +49,32 @@ def run(
 def positions(account: Account = None, as_json: bool = JsonOption) -> None:
     """What the account holds."""
     from data import ledger
-    from data.postgres import connect
 
-    with connect() as connection:
-        name = ledger.known_account(connection, account)
-        rows = ledger.positions(connection, name)
-    show(rows, title=f"Positions of {name}", as_json=as_json, empty=f"{name} is flat.")
+    _show(account, ledger.positions, "Positions", "is flat", as_json)
 
 
 @app.command()
 def orders(account: Account = None, limit: Limit = 20, as_json: bool = JsonOption) -> None:
     """The newest orders and where each of them is."""
     from data import ledger
-    from data.postgres import connect
 
-    with connect() as connection:
-        name = ledger.known_account(connection, account)
-        rows = ledger.orders(connection, name, limit)
-    show(rows, title=f"Orders of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+    _show(account, partial(ledger.orders, limit=limit), "Orders", "has sent no orders", as_json)
 
 
 @app.command()
 def fills(account: Account = None, limit: Limit = 20, as_json: bool = JsonOption) -> None:
     """The newest executions."""
     from data import ledger
-    from data.postgres import connect
 
-    with connect() as connection:
-        name = ledger.known_account(connection, account)
-        rows = ledger.fills(connection, name, limit)
-    show(rows, title=f"Fills of {name}", as_json=as_json, empty=f"{name} has no fills.")
+    _show(account, partial(ledger.fills, limit=limit), "Fills", "has no fills", as_json)
 
 
 @app.command()
 def latency(account: Account = None, as_json: bool = JsonOption) -> None:
     """How long the steps of an order took."""
     from data import ledger
-    from data.postgres import connect
 
-    with connect() as connection:
-        name = ledger.known_account(connection, account)
-        rows = ledger.latencies(connection, name)
-    show(rows, title=f"Latencies of {name}", as_json=as_json, empty=f"{name} has sent no orders.")
+    _show(account, ledger.latencies, "Latencies", "has sent no orders", as_json)
 
 
 @app.command()
@@ -158,6 +144,19 @@ def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
             f"{len(found)} differences between the ledger and the broker",
             "A running engine reconciles every 30 s; if they stay, `./slipway trade kill` and look.",
         )
+
+
+def _show(
+    account: str | None, question: Callable[..., list[dict[str, Any]]], title: str, none: str, as_json: bool
+) -> None:
+    """Ask the ledger about the account that is meant, and print what it says."""
+    from data import ledger
+    from data.postgres import connect
+
+    with connect() as connection:
+        name = ledger.known_account(connection, account)
+        rows = question(connection, name)
+    show(rows, title=f"{title} of {name}", as_json=as_json, empty=f"{name} {none}.")
 
 
 def _tell(account: str | None, mode: "Mode", reason: str) -> str:
