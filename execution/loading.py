@@ -75,7 +75,7 @@ def check_range(promoted: list[Promoted], first: date, last: date) -> None:
         query.find(manifest.universe, manifest.timeframe, first, last, source=manifest.source)
 
 
-def history(promoted: Promoted, last: date, as_of: int) -> pl.DataFrame:
+def history(promoted: Promoted, last: date, as_of: int | None = None) -> pl.DataFrame:
     """The universe's bars from the artifact's anchor, where its features begin, to `last`."""
     manifest = promoted.manifest
     partitions = query.find(

@@ -12,11 +12,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from data import ledger, query
+from data import ledger
 from data.errors import Refused, SlipwayError, Unavailable, UsageError
 from data.postgres import connect
 from data.registry import Version
-from execution.loading import load
+from execution.loading import history, load
 from execution.proof import differences
 from infra.local.logs import last_words
 from research.backtest import backtest
@@ -83,16 +83,12 @@ def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -
 def judge(account: str, version: Version, session: date) -> Outcome:
     """Compare a traded session with research, order by order, and the ledger with the exchange's books."""
     promoted = load(str(version), version.artifact_hash)
-    manifest = promoted.manifest
-    bars = query.bars(
-        manifest.universe,
-        manifest.timeframe,
-        date.fromisoformat(manifest.anchor),
-        session,
-        source=manifest.source,
-    )
     wanted = backtest(
-        promoted.strategy, bars, capital=manifest.capital, costs=promoted.costs, trade_from=session
+        promoted.strategy,
+        history(promoted, session),
+        capital=promoted.manifest.capital,
+        costs=promoted.costs,
+        trade_from=session,
     )
     with connect() as connection:
         traded = ledger.traded_orders(connection, account, version.artifact_hash, session, session)
