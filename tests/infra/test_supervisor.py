@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from data.errors import SlipwayError, UsageError
 from data.settings import get_settings, services
 from infra.local.control import Control
 from infra.local.launch import bring_up, reset, take_down
-from infra.local.orphans import marked
+from infra.local.orphans import left_over
 from infra.local.processes import ProcessId, wait_for
 from infra.local.site import Site
 from infra.local.tenure import holder
@@ -76,7 +77,7 @@ def test_down_leaves_no_process_and_no_address(site: Site) -> None:
     supervisor = holder(site)
     assert take_down(site)
     assert not any(process.is_alive() for process in [*before, supervisor] if process)
-    assert not marked(site)
+    assert not left_over(site)
     assert services(site.state_dir) == {}
     assert not take_down(site)
 
@@ -158,8 +159,11 @@ def test_a_persons_own_server_is_used_and_not_started(
 ) -> None:
     monkeypatch.setenv("SLIPWAY_STATE_DIR", str(site.state_dir))
     own = Site()
-    names = {each["name"] for each in bring_up(own, ["exchange"]).status()}
-    assert not names & set(SERVERS)
+    rows = {each["name"]: each for each in bring_up(own, [*SERVERS, "exchange"]).status()}
+    for name, url in zip(SERVERS, (database_url, redis_url), strict=True):
+        assert (rows[name]["kind"], rows[name]["state"], rows[name]["pid"]) == ("external", "ready", None)
+        assert rows[name]["where"] == f"127.0.0.1:{urlsplit(url).port}"
+    assert rows["exchange"]["kind"] == "process"
     assert own.environment()["SLIPWAY_DATABASE_URL"] == database_url
 
 

@@ -1,0 +1,1 @@
+"""Measurements against named peers, alternating in one run: what `slipway bench` prints."""
