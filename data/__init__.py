@@ -6,15 +6,18 @@ Start reading at bar.py, then ingest.py (write → audit → publish) and query.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.query import bars
+    from data.ask import sql
+    from data.query import bars, scan
 
-__all__ = ["bars"]
+__all__ = ["bars", "scan", "sql"]
+
+_HOMES = {"bars": "data.query", "scan": "data.query", "sql": "data.ask"}
 
 
 def __getattr__(name: str) -> object:
     # Loaded when asked for, so that `import data` stays light.
-    if name == "bars":
-        from data.query import bars
+    if name not in _HOMES:
+        raise AttributeError(f"module 'data' has no attribute {name!r}")
+    from importlib import import_module
 
-        return bars
-    raise AttributeError(f"module 'data' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

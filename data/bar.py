@@ -1,22 +1,30 @@
-"""What a bar is: one schema for frames, one message for streams, one list of timeframes."""
+"""What a bar and a tick are: one schema for frames, one message for streams, one list of timeframes."""
 
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import polars as pl
 
 from data.errors import UsageError
 
-Timeframe = Literal["1m"]
+TIMEFRAMES: Final[dict[str, timedelta]] = {
+    "1m": timedelta(minutes=1),
+    "5m": timedelta(minutes=5),
+    "15m": timedelta(minutes=15),
+    "30m": timedelta(minutes=30),
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),  # one bar per session, however long that is
+}
+DAY: Final = "1d"
 
-TIMEFRAMES: Final[dict[str, timedelta]] = {"1m": timedelta(minutes=1)}
+INSTANT: Final = pl.Datetime("us", "UTC")
 
 # ts_utc is the bar's open.  Every frame of bars is sorted by symbol, then ts_utc.
 BAR_SCHEMA: Final = pl.Schema(
     {
         "symbol": pl.String(),
-        "ts_utc": pl.Datetime("us", "UTC"),
+        "ts_utc": INSTANT,
         "open": pl.Float64(),
         "high": pl.Float64(),
         "low": pl.Float64(),
@@ -24,6 +32,19 @@ BAR_SCHEMA: Final = pl.Schema(
         "volume": pl.Float64(),
         "vwap": pl.Float64(),
         "trade_count": pl.Int64(),
+    }
+)
+# What happened between two bars: a quote, a trade, or both.
+TICK_SCHEMA: Final = pl.Schema(
+    {
+        "symbol": pl.String(),
+        "ts_utc": INSTANT,
+        "bid": pl.Float64(),
+        "ask": pl.Float64(),
+        "last": pl.Float64(),
+        "bid_size": pl.Float64(),
+        "ask_size": pl.Float64(),
+        "last_size": pl.Float64(),
     }
 )
 

@@ -7,14 +7,25 @@ started are used, whose addresses stand in `<state>/run/services.json` (mode 060
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.errors import Corrupt, Unavailable
 
+if TYPE_CHECKING:
+    from data.quality import Limits
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Market(BaseModel, extra="forbid"):
+    """What the nightly sync keeps up to date: some symbols of a source, all it knows when none are named."""
+
+    source: str
+    symbols: tuple[str, ...] = ()
+    timeframe: str = "1m"
 
 
 class DataSettings(BaseSettings):
@@ -29,10 +40,32 @@ class DataSettings(BaseSettings):
     exchange_url: str | None = Field(default=None, description="http://… of the exchange simulator")
     lake_url: str = Field(default="", description="file://… or s3://bucket/prefix; <state>/lake when unset")
     lake_s3_endpoint: str | None = Field(default=None, description="endpoint of an S3 API that is not AWS")
+    markets: tuple[Market, ...] = Field(
+        default=(Market(source="synthetic"),), description="JSON: what `slipway data sync` keeps up to date"
+    )
+    sync_sessions_max: int = Field(default=30, ge=1, description="how far back a sync fills what is missing")
+    candles_keep_days: int = Field(default=400, ge=1, description="behind the newest candle; older months go")
+    quality_gap_share_max: float = Field(default=0.05, ge=0, le=1, description="of a session's bars missing")
+    quality_gap_bars_max: int = Field(default=30, ge=0, description="bars missing in a row")
+    quality_stale_bars_max: int = Field(default=60, ge=1, description="bars in a row without trade or move")
+    quality_split_tolerance: float = Field(
+        default=0.02, ge=0, lt=0.2, description="how near to a split's ratio a jump overnight looks like one"
+    )
 
     @property
     def lake(self) -> str:
         return self.lake_url or (self.state_dir / "lake").absolute().as_uri()
+
+    def limits(self) -> "Limits":
+        """The thresholds of the checks on whole sessions."""
+        from data.quality import Limits
+
+        return Limits(
+            gap_share_max=self.quality_gap_share_max,
+            gap_bars_max=self.quality_gap_bars_max,
+            stale_bars_max=self.quality_stale_bars_max,
+            split_tolerance=self.quality_split_tolerance,
+        )
 
     @property
     def keys_dir(self) -> Path:

@@ -78,7 +78,7 @@ def check_range(promoted: list[Promoted], first: date, last: date) -> None:
 def history(promoted: Promoted, last: date, as_of: int | None = None) -> pl.DataFrame:
     """The universe's bars from the artifact's anchor, where its features begin, to `last`."""
     manifest = promoted.manifest
-    partitions = query.find(
+    pieces = query.find(
         manifest.universe,
         manifest.timeframe,
         date.fromisoformat(manifest.anchor),
@@ -86,7 +86,7 @@ def history(promoted: Promoted, last: date, as_of: int | None = None) -> pl.Data
         source=manifest.source,
         as_of=as_of,
     )
-    return query.read(partitions)
+    return query.read(pieces)
 
 
 def common_costs(promoted: list[Promoted]) -> CostModel:

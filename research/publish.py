@@ -10,7 +10,7 @@ import polars as pl
 
 from data import artifacts, audit, query
 from data.artifacts import SCHEMA, Artifact, Costs, Manifest, PinnedPartition
-from data.catalog import Partition
+from data.catalog import Piece
 from data.postgres import connect, one
 from data.registry import Version, register
 from data.settings import ROOT
@@ -40,9 +40,10 @@ def publish(
     """
     costs = costs or CostModel()
     universe = sorted(set(symbols))  # a symbol named twice is still one book
-    partitions = query.find(universe, timeframe, first, last, source=source)
-    result = backtest(strategy, query.read(partitions), capital=capital, costs=costs)
-    snapshot, as_of = _newest_publication(partitions, source, timeframe)
+    pieces = query.find(universe, timeframe, first, last, source=source)
+    result = backtest(strategy, query.read(pieces), capital=capital, costs=costs)
+    snapshot, as_of = _newest_publication(pieces)
+    begins = str(min(piece.first for piece in pieces))
     commit, dirty = _commit()
     manifest = Manifest(
         schema=SCHEMA,
@@ -55,12 +56,12 @@ def publish(
         timing=TIMING,
         capital=capital,
         costs=Costs(costs.slippage_bps, costs.commission_bps, costs.commission_min),
-        anchor=str(partitions[0].session),
-        trade_from=str(partitions[0].session),
-        last_session=str(partitions[-1].session),
+        anchor=begins,
+        trade_from=begins,
+        last_session=str(max(piece.last for piece in pieces)),
         warm_up_bars=_warm_up(strategy, result.bars),
         snapshot=snapshot,
-        partitions=[PinnedPartition(p.path, p.sha256) for p in partitions],
+        partitions=[PinnedPartition(piece.path, piece.sha256) for piece in pieces],
         git_commit=commit,
         git_dirty=dirty,
         lock_sha256=hashlib.sha256((ROOT / "requirements" / "lock.txt").read_bytes()).hexdigest(),
@@ -91,7 +92,7 @@ def pinned_bars(artifact: Artifact) -> pl.DataFrame:
         source=manifest.source,
         as_of=manifest.snapshot,
     )
-    return query.read([p for p in found if wanted.get(p.path) == p.sha256])
+    return query.read([piece for piece in found if wanted.get(piece.path) == piece.sha256])
 
 
 def _files(strategy: Strategy, result: Backtest) -> dict[str, bytes]:
@@ -109,14 +110,12 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _newest_publication(partitions: list[Partition], source: str, timeframe: str) -> tuple[int, datetime]:
-    """The snapshot in which the last of these partitions became visible: later ones saw the same bytes."""
+def _newest_publication(pieces: list[Piece]) -> tuple[int, datetime]:
+    """The snapshot in which the last of these sessions became visible: later ones saw the same bars."""
     with connect() as connection:
         row = one(
             connection.execute(
-                "select s.id, s.created_at from snapshots s where s.id = "
-                "(select max(since) from catalog where path = any (%s))",
-                [[p.path for p in partitions]],
+                "select id, created_at from snapshots where id = %s", [max(piece.since for piece in pieces)]
             )
         )
     return int(row["id"]), row["created_at"]

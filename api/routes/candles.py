@@ -12,14 +12,15 @@ from api.messages import Candles, Symbol
 from api.routing import authorised
 from api.security import Role
 from data.bar import step
+from data.candles import SERIES_ID
 from data.errors import UsageError
 
 router = authorised(Role.viewer, "candles")
 
-_CANDLES = """
+_CANDLES = f"""
     select extract(epoch from ts_utc)::bigint as at, open, high, low, close, volume from candles
-    where source = %s and timeframe = %s and symbol = %s
-      and (%s::timestamptz is null or ts_utc >= %s) and (%s::timestamptz is null or ts_utc < %s)
+    where series_id = {SERIES_ID}
+      and ts_utc >= coalesce(%s::timestamptz, '-infinity') and ts_utc < coalesce(%s::timestamptz, 'infinity')
     order by ts_utc desc limit %s
 """
 _SYMBOLS = """
@@ -51,9 +52,7 @@ async def candles(
             raise UsageError(f"{moment} has no time zone", f"Say which, for example {moment.isoformat()}Z.")
     source = source or house.settings.candle_source
     limit = min(limit, house.settings.rows_max)
-    cursor = await ledger.execute(
-        _CANDLES, [source, timeframe, symbol, start, start, end, end, limit + 1], binary=True
-    )
+    cursor = await ledger.execute(_CANDLES, [source, timeframe, symbol, start, end, limit + 1], binary=True)
     found = [tuple(row.values()) for row in await cursor.fetchall()]
     return Candles(
         source=source,

@@ -28,7 +28,7 @@ _HORIZON: Final = """
 _MARKS: Final = """
     select distinct on (symbol, bucket) symbol, ts_utc as at, close,
            date_bin(make_interval(secs => %s), ts_utc, '2000-01-01Z') as bucket
-    from candles where source = %s and timeframe = '1m' and symbol = any(%s) and ts_utc between %s and %s
+    from candles_by_symbol where source = %s and timeframe = '1m' and symbol = any(%s) and ts_utc between %s and %s
     order by symbol, bucket, ts_utc desc
 """
 

@@ -1,10 +1,14 @@
 """Measure against named peers, all in the same run: only ratios mean something on a noisy machine."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli.render import JsonOption, console, show
+from orchestration.cli.render import JsonOption, console, progress, show, show_one
+
+if TYPE_CHECKING:
+    from orchestration.benchmarks.contest import Timed
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,3 +48,77 @@ def sweep(
         for each in timed
     ]
     show(rows, title="Sweep, all statistics included", as_json=as_json, empty="")
+
+
+@app.command()
+def ingest(
+    rows: Annotated[
+        int, typer.Option(min=100_000, help="Minute bars, spread over twenty symbols.")
+    ] = 5_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 3,
+    memory_rows: Annotated[
+        int, typer.Option(min=0, help="Ingest so many more, round the clock, and tell the memory it took.")
+    ] = 0,
+    as_json: bool = JsonOption,
+) -> None:
+    """The whole way of bars into the lake, and candles into Postgres, against named peers."""
+    from orchestration.benchmarks.candles import compare_candles
+    from orchestration.benchmarks.ingest import compare_ingest, measure_memory
+
+    if memory_rows:
+        with progress("ingesting") as told:
+            memory = measure_memory(memory_rows, progress=told)
+        facts = {
+            "rows": memory.rows,
+            "resident_before_mb": memory.resident_before_bytes // 2**20,
+            "resident_peak_mb": memory.resident_peak_bytes // 2**20,
+        }
+        show_one(facts, title="Memory of one long ingest", as_json=as_json)
+        return
+    if not as_json:
+        console().print(f"{rows:,} bars, median of {rounds} rounds. This takes some minutes.")
+    _show_contests([*compare_ingest(rows, rounds=rounds), *compare_candles(rounds=rounds)], as_json)
+
+
+@app.command()
+def scan(
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 15,
+    as_json: bool = JsonOption,
+) -> None:
+    """Reading the lake, every byte checked, against reading the same bare files."""
+    from orchestration.benchmarks.scan import compare_scans
+
+    _show_contests(list(compare_scans(rounds)), as_json)
+
+
+@app.command()
+def services(
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 5,
+    as_json: bool = JsonOption,
+) -> None:
+    """How long PostgreSQL and Valkey take until they answer, from nothing and with what was stored."""
+    from orchestration.benchmarks.services import measure_services
+
+    rows = [
+        {"case": each.case, "median_s": round(each.median_s, 2), "worst_s": round(max(each.seconds), 2)}
+        | {"promised_s": each.target_s}
+        for each in measure_services(rounds)
+    ]
+    show(rows, title="Embedded services", as_json=as_json, empty="")
+
+
+def _show_contests(timed: "Sequence[Timed]", as_json: bool) -> None:
+    ours: dict[str, float] = {}
+    for each in timed:
+        ours.setdefault(each.contest, each.seconds)  # the first of each contest is ours
+    rows = [
+        {
+            "contest": each.contest,
+            "who": each.name,
+            "seconds": round(each.seconds, 4),
+            "million_rows_per_second": round(each.rows / each.seconds / 1e6, 2),
+            "our_speed_over_theirs": round(each.seconds / ours[each.contest], 2),
+        }
+        for each in timed
+    ]
+    show(rows, title="Speed", as_json=as_json, empty="")

@@ -1,6 +1,5 @@
 """`slipway trade`: run what was promoted, look at the ledger, stop it."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -124,6 +123,8 @@ def kill(reason: Annotated[str, typer.Option()] = "", account: Account = None) -
 @app.command()
 def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
     """Compare the ledger with the broker's books; exit 1 when they differ."""
+    import asyncio
+
     from data import ledger
     from data.errors import SlipwayError
     from data.postgres import connect

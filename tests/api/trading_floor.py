@@ -6,11 +6,14 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import psycopg
 import redis
 from psycopg.types.json import Jsonb
 
-from data import bus
+from data import bus, candles
+from data.bar import BAR_SCHEMA
+from data.postgres import connect
 
 Row = dict[str, Any]
 ARTIFACT = hashlib.sha256(b"crossover@1").hexdigest()
@@ -147,36 +150,34 @@ class Floor:
             volume = round(4_000 * smile * walk.lognormvariate(0, 0.35))
             rows.append(
                 (
+                    symbol,
                     first + number * MINUTE,
                     *(round(p, 2) for p in (opened, max(points), min(points), price)),
                     volume,
+                    None,
+                    None,
                 )
             )
             closes.append(round(price, 2))
-        months = {row[0].strftime("%Y-%m") for row in rows}
-        for month in months:
-            start = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
-            end = (start + timedelta(days=32)).replace(day=1)
-            self.db.execute(
-                f"create table if not exists candles_{month.replace('-', '_')} partition of candles "
-                f"for values from ('{start.isoformat()}') to ('{end.isoformat()}')"
-            )
-        with self.db.cursor() as cursor:
-            cursor.executemany(
-                "insert into candles (source, timeframe, symbol, ts_utc, open, high, low, close, volume) "
-                "values ('synthetic', '1m', %s, %s, %s, %s, %s, %s, %s)",
-                [(symbol, *row) for row in rows],
-            )
+        bars = pl.DataFrame(rows, BAR_SCHEMA, orient="row")
+        with connect(self.url) as connection:
+            candles.upsert(connection, "synthetic", "1m", bars)
         return closes
 
     def catalogued(self, symbol: str, day: datetime) -> None:
         snapshot = self.db.execute("insert into snapshots default values returning id").fetchone()
         assert snapshot is not None
+        file = self.db.execute(
+            "insert into lake_files (path, dataset, symbol, period, rows, sessions, sha256) "
+            "values (%s, 'bars/synthetic/1m', %s, %s, 390, 1, 'x') returning id",
+            [f"{symbol}/{day:%Y%m%d}", symbol, f"{day:%Y/%m/%d}"],
+        ).fetchone()
+        assert file is not None
         self.db.execute(
-            "insert into catalog (dataset, symbol, session, revision, path, rows, min_ts_utc, max_ts_utc, sha256, "
-            "quality, source, since) values ('bars/synthetic/1m', %s, %s, 1, %s, 390, %s, %s, 'x', 'passed', "
+            "insert into catalog (dataset, symbol, session, revision, file_id, rows, min_ts_utc, max_ts_utc, "
+            "quality, source, since) values ('bars/synthetic/1m', %s, %s, 1, %s, 390, %s, %s, 'passed', "
             "'synthetic', %s)",
-            [symbol, day.date(), f"{symbol}/{day:%Y%m%d}", day, day + 389 * MINUTE, snapshot[0]],
+            [symbol, day.date(), file[0], day, day + 389 * MINUTE, snapshot[0]],
         )
 
     def version(self, number: int, stage: str, verdict: str | None = "pass", **params: Any) -> str:

@@ -1,10 +1,18 @@
 """Sessions counted, and ranges that no calendar covers."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from data.calendars import last_sessions, sessions, sessions_before
+from data.calendars import (
+    ROUND_THE_CLOCK,
+    last_closed,
+    last_sessions,
+    session_from,
+    sessions,
+    sessions_before,
+)
 from data.errors import UsageError
 
 FIRST = date(2015, 1, 2)
@@ -26,5 +34,28 @@ def test_a_day_beyond_the_calendar_is_a_mistake_of_use(until: date) -> None:
 
 
 def test_the_newest_sessions_end_where_the_calendar_begins() -> None:
-    found = last_sessions(date(2015, 1, 5), 20)
-    assert [each.day for each in found] == [date(2014, 12, 31), date(2015, 1, 2), date(2015, 1, 5)]
+    found = last_sessions(date(1990, 1, 4), 20)
+    assert [each.day for each in found] == [date(1990, 1, 2), date(1990, 1, 3), date(1990, 1, 4)]
+
+
+def test_round_the_clock_every_day_is_a_session_from_midnight_to_midnight() -> None:
+    found = sessions(date(2026, 9, 26), date(2026, 9, 28), ROUND_THE_CLOCK)
+    assert [each.day.day for each in found] == [26, 27, 28]
+    assert all(one.close_utc == after.open_utc for one, after in pairwise(found))
+
+
+def test_a_session_is_over_when_it_has_closed() -> None:
+    close = datetime(2026, 9, 30, 20, tzinfo=UTC)
+    assert last_closed(close).day == date(2026, 9, 30)
+    assert last_closed(close - timedelta(seconds=1)).day == date(2026, 9, 29)
+    assert last_closed(datetime(2026, 10, 1, tzinfo=UTC), ROUND_THE_CLOCK).day == date(2026, 9, 30)
+
+
+def test_a_day_without_a_session_leads_to_the_next_one() -> None:
+    assert session_from(date(2026, 10, 3)).day == date(2026, 10, 5)
+    assert session_from(date(2026, 10, 3), ROUND_THE_CLOCK).day == date(2026, 10, 3)
+
+
+def test_an_unknown_calendar_is_named() -> None:
+    with pytest.raises(UsageError, match="no calendar 'XMARS'"):
+        sessions(FIRST, FIRST, "XMARS")

@@ -120,11 +120,15 @@ def test_every_setting_is_on_a_page() -> None:
 def all_settings() -> set[str]:
     from api.settings import ApiSettings
     from data.settings import DataSettings
+    from data.sources.alpaca import AlpacaDataSettings
+    from data.sources.bybit import BybitSettings
+    from data.sources.synthetic.settings import SyntheticSettings
     from execution.settings import ExecutionSettings
     from infra.settings import InfraSettings
 
     found = set()
-    for model in (DataSettings, ExecutionSettings, ApiSettings, InfraSettings):
+    of_data = (DataSettings, AlpacaDataSettings, BybitSettings, SyntheticSettings)
+    for model in (*of_data, ExecutionSettings, ApiSettings, InfraSettings):
         prefix = model.model_config["env_prefix"]
         for name, field in model.model_fields.items():
             alias = field.validation_alias
