@@ -122,11 +122,12 @@ def publish(
         raise Overtaken(f"{overtaken['symbol']} {overtaken['session']}")
     _enter_files(connection, files)
     snapshot = open_snapshot(connection, note)
-    connection.execute(
-        "update catalog c set until = %s, superseded_at = clock_timestamp() from incoming_sessions i "
-        "where i.is_shown and c.id = i.based_on",
-        [snapshot],
-    )
+    if entries["based_on"].is_not_null().any():
+        connection.execute(
+            "update catalog c set until = %s, superseded_at = clock_timestamp() from incoming_sessions i "
+            "where i.is_shown and c.id = i.based_on",
+            [snapshot],
+        )
     connection.execute(
         """
         insert into catalog (dataset, symbol, session, revision, file_id, rows, min_ts_utc, max_ts_utc, first_open,
@@ -138,6 +139,7 @@ def publish(
                i.quarantined, q.id, i.source, %(snapshot)s, case when not i.is_shown then %(snapshot)s end
         from incoming_sessions i
         join lake_files f on f.path = i.path left join lake_files q on q.path = i.quarantine_path
+        order by i.symbol, i.session
         """,
         {"snapshot": snapshot},
     )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -77,6 +77,16 @@ class Batch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A batch that is written aside, with what the source told of it."""
+
+    batch: Batch
+    told: dict[str, pl.DataFrame]
+    closes: dict[str, float]  # before its first session, by symbol
+    drafts: list[Draft]
+
+
 @dataclass(slots=True)
 class _Tally:
     published: int = 0
@@ -131,10 +141,18 @@ def ingest(
     with connect(database_url) as connection:
         listings.enter(connection, source.name, instruments)
         writer.learn_actions(connection, [each.symbol for each in instruments], first, last)
-    for batch in batches:
-        progress(done, total, f"{batch.sessions[0].day:%Y-%m} {batch.symbols[0]}")
-        writer.bring(batch)
-        done += batch.size
+    # While Postgres commits one batch, the next is fetched and written.
+    with ThreadPoolExecutor(1, thread_name_prefix="publish") as publisher:
+        pending: Future[None] | None = None
+        for batch in batches:
+            progress(done, total, f"{batch.sessions[0].day:%Y-%m} {batch.symbols[0]}")
+            drafted = writer.draft(batch)
+            if pending:
+                pending.result()
+            pending = publisher.submit(writer.publish, drafted)
+            done += batch.size
+        if pending:
+            pending.result()
     progress(total, total, "done")
     with connect(database_url) as connection:
         snapshot = catalog.newest_snapshot(connection)
@@ -219,6 +237,8 @@ class _Writer:
     now: datetime
     tally: _Tally = field(default_factory=_Tally)
     actions: pl.DataFrame = field(default_factory=pl.DataFrame)
+    # The last closes of the batch before, which may not be committed yet when the next is checked.
+    closes: dict[str, float] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str:
@@ -234,19 +254,29 @@ class _Writer:
             actions.record(connection, self.source.name, fresh, snapshot)
         self.actions = actions.known(connection, self.source.name, symbols)
 
-    def bring(self, batch: Batch) -> None:
-        """Fetch, check, write aside and publish one batch; compare again when another writer was quicker."""
-        told: dict[str, pl.DataFrame] = {}
+    def draft(self, batch: Batch) -> Drafted:
+        """Fetch, check and write aside one batch."""
         known = self._known(batch)
         if self.only_missing:
             whole, batch = batch, batch.without(known)
             self.tally.unchanged += whole.size - batch.size
+        told: dict[str, pl.DataFrame] = {}
+        closes = known.closes | self.closes
+        drafts = self._draft(batch, told, known, closes)
+        self.closes = closes | {
+            each.symbol: each.last_close for each in drafts if each.last_close is not None
+        }
+        return Drafted(batch, told, closes, drafts)
+
+    def publish(self, drafted: Drafted) -> None:
+        """Make a batch visible; compare again when another writer was quicker."""
+        drafts = drafted.drafts
         for _ in range(ATTEMPTS_MAX):
-            drafts = self._draft(batch, told, known)
             try:
-                self._publish(batch, drafts)
+                self._publish(drafted.batch, drafts)
             except Overtaken:
-                known = self._known(batch)
+                known = self._known(drafted.batch)
+                drafts = self._draft(drafted.batch, drafted.told, known, drafted.closes)
                 continue
             self._count(drafts)
             return
@@ -270,7 +300,9 @@ class _Writer:
                 closes=catalog.last_closes(connection, self.dataset, batch.symbols, first),
             )
 
-    def _draft(self, batch: Batch, told: dict[str, pl.DataFrame], known: Known) -> list[Draft]:
+    def _draft(
+        self, batch: Batch, told: dict[str, pl.DataFrame], known: Known, closes: dict[str, float]
+    ) -> list[Draft]:
         """Check and write aside; while one symbol is written, the next is asked for.  `told` keeps the answers."""
 
         def draft(symbol: str) -> Draft:
@@ -281,7 +313,7 @@ class _Writer:
                 self.settings.limits(),
                 now=self.now,
                 splits=actions.splits_of(self.actions, symbol),
-                close_before=known.closes.get(symbol),
+                close_before=closes.get(symbol),
             )
             return draft_of(
                 self.storage, self.dataset, self.source.name, symbol, checked, batch.sessions, known,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from data import catalog, lake
 from data.errors import Corrupt
-from data.pieces import READERS
+from data.pieces import readers
 from data.postgres import connect
 from data.storage import Storage, lake_storage
 
@@ -112,7 +112,7 @@ def _damaged(storage: Storage, named: list[dict[str, Any]], progress: Progress) 
         return None
 
     found = []
-    with ThreadPoolExecutor(READERS, thread_name_prefix="lake") as pool:
+    with ThreadPoolExecutor(readers(storage), thread_name_prefix="lake") as pool:
         for place, trouble in enumerate(pool.map(look, named)):
             progress(place + 1, len(named), named[place]["path"])
             if trouble:

@@ -10,7 +10,7 @@ from polars.io.plugins import register_io_source
 from data import lake
 from data.bar import BAR_SCHEMA
 from data.catalog import Piece
-from data.pieces import READERS, read_pieces
+from data.pieces import read_pieces, readers
 from data.storage import Folder, Storage
 
 
@@ -47,5 +47,5 @@ def verified_paths(storage: Folder, pieces: Sequence[Piece]) -> list[Path]:
         lake.verify_file(found, piece.path, piece.sha256, piece.blake3)
         return found
 
-    with ThreadPoolExecutor(READERS, thread_name_prefix="lake") as pool:
+    with ThreadPoolExecutor(min(readers(storage), len(pieces)), thread_name_prefix="lake") as pool:
         return list(pool.map(path, pieces))

@@ -11,9 +11,9 @@ import polars as pl
 from data import lake
 from data.bar import BAR_SCHEMA
 from data.catalog import Piece
-from data.storage import Storage
+from data.storage import Folder, Storage
 
-READERS: Final = max(4, os.cpu_count() or 1)  # decoding keeps a core busy each; a bucket also makes them wait
+BUCKET_READERS: Final = 16  # they mostly wait
 
 
 def read_pieces(storage: Storage, pieces: Sequence[Piece], columns: list[str] | None = None) -> pl.DataFrame:
@@ -22,8 +22,13 @@ def read_pieces(storage: Storage, pieces: Sequence[Piece], columns: list[str] | 
         return pl.DataFrame(schema={name: BAR_SCHEMA[name] for name in columns or BAR_SCHEMA.names()})
     if len(pieces) == 1:
         return read_piece(storage, pieces[0], columns, threads=True)
-    with ThreadPoolExecutor(min(READERS, len(pieces)), thread_name_prefix="lake") as pool:
+    with ThreadPoolExecutor(min(readers(storage), len(pieces)), thread_name_prefix="lake") as pool:
         return pl.concat(pool.map(lambda piece: read_piece(storage, piece, columns), pieces))
+
+
+def readers(storage: Storage) -> int:
+    """How many files are worth reading at a time: decoding a local one keeps a core busy."""
+    return (os.cpu_count() or 1) if isinstance(storage, Folder) else BUCKET_READERS
 
 
 def read_piece(

@@ -1,11 +1,10 @@
 """What one symbol's checked sessions become: files that are written aside, and entries ready to be published."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import accumulate, pairwise
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -15,7 +14,7 @@ from data.calendars import Session
 from data.catalog import ENTRY_SCHEMA, Partition, Piece
 from data.lake import Stored
 from data.pieces import read_pieces
-from data.quality import Checked, SessionReport
+from data.quality import FAILED, Checked
 from data.storage import Storage
 
 # Up to so many new sessions of a symbol and year become a file each, reachable by date; more become one file, which
@@ -52,6 +51,7 @@ class Draft:
     unchanged: int
     quarantined: int
     failed: list[str]
+    last_close: float | None  # of the newest session with a bar
 
 
 def draft_of(
@@ -66,60 +66,57 @@ def draft_of(
     only_missing: bool,
 ) -> Draft:
     """Compare with what is visible, write what is new, and describe it."""
-    edges = list(accumulate((report.rows for report in checked.sessions), initial=0))
-    rows_of = {
-        report.day: (start, end)
-        for report, (start, end) in zip(checked.sessions, pairwise(edges), strict=True)
-    }
-
-    def bars(reports: Sequence[SessionReport]) -> pl.DataFrame:
-        """The good rows of these sessions: they are in order of time, so the counts say where each begins."""
-        if len(reports) == len(checked.sessions):
-            return checked.good
-        slices = [checked.good[start:end] for start, end in (rows_of[report.day] for report in reports)]
-        return pl.concat(slices) if slices else checked.good.clear()
-
-    shown_before = _shown_before(storage, symbol, sessions, known)
-    changed = [
-        report
-        for report in checked.sessions
-        if not _is_unchanged(report, bars, symbol, known, shown_before, only_missing)
-    ]
-    healthy = [report for report in changed if report.verdict != "failed"]
+    report = checked.sessions
+    is_known = any((symbol, session.day) in known.shown for session in sessions)
+    changed = (
+        report.filter(~_unchanged(storage, symbol, checked, sessions, known, only_missing))
+        if is_known
+        else report
+    )
+    healthy = changed.filter(pl.col("quality") != FAILED)
+    # Sessions that go into a file together: a year of them, or each its own.
+    groups = [healthy] if healthy.height > DAY_FILES_MAX else [healthy[at] for at in range(healthy.height)]
+    groups += [each for each in changed.filter(pl.col("quality") == FAILED).iter_slices(1)]
     files: list[Stored] = []
-    path_of: dict[date, str] = {}
-
-    def write(reports: Sequence[SessionReport], period: str) -> None:
-        first = known.files.get((symbol, period), 0) + 1
-        stored = lake.write(
-            storage, dataset, symbol, period, bars(reports), sessions=len(reports), first=first
-        )
-        files.append(stored)
-        path_of.update({report.day: stored.path for report in reports})
-
-    if len(healthy) > DAY_FILES_MAX:
-        write(healthy, lake.year_of(healthy[0].day))
-    for report in changed:
-        if report.day not in path_of:
-            write([report], lake.day_of(report.day))
+    entries: list[pl.DataFrame] = []
+    for group in groups:
+        first = group["session"][0]
+        period = lake.year_of(first) if group.height > 1 else lake.day_of(first)
+        number = known.files.get((symbol, period), 0) + 1
+        frame = _bars(checked, group)
+        files.append(lake.write(storage, dataset, symbol, period, frame, sessions=group.height, first=number))
+        entries.append(group.with_columns(pl.lit(files[-1].path).alias("path")))
     quarantine = _write_quarantine(storage, dataset, symbol, checked, changed)
-    if quarantine:
-        files.append(quarantine)
-    corrected = {report.day for report in healthy if (symbol, report.day) in known.shown}
+    files += [quarantine] if quarantine else []
+    shown = [session for session in sessions if (symbol, session.day) in known.shown]
+    replaced = set(healthy["session"]) if shown else set()
     return Draft(
         symbol=symbol,
         files=files,
-        entries=_entries(dataset, source, symbol, changed, path_of, known, quarantine),
-        shown=bars(healthy),
-        corrected=[(each.open_utc, each.close_utc) for each in sessions if each.day in corrected],
-        unchanged=len(sessions) - len(changed),
-        quarantined=sum(report.quarantined for report in changed),
+        entries=_entries(dataset, source, symbol, entries, known, quarantine),
+        shown=_bars(checked, healthy),
+        corrected=[(each.open_utc, each.close_utc) for each in shown if each.day in replaced],
+        unchanged=report.height - changed.height,
+        quarantined=int(changed["quarantined"].sum()),
         failed=[
-            f"{symbol} {report.day}: {'; '.join(report.findings)}"
-            for report in checked.failed
-            if not (only_missing and known.has_healthy(symbol, report.day))
+            f"{symbol} {day}: {'; '.join(json.loads(findings))}"
+            for day, findings in report.filter(pl.col("quality") == FAILED)
+            .select("session", "findings")
+            .iter_rows()
+            if not (only_missing and known.has_healthy(symbol, day))
         ],
+        last_close=checked.good["close"][-1] if checked.good.height else None,
     )
+
+
+def _bars(checked: Checked, sessions: pl.DataFrame) -> pl.DataFrame:
+    """The good rows of these sessions: they are in order of time, so the counts say where each begins."""
+    if sessions.height == checked.sessions.height:
+        return checked.good
+    ends = checked.sessions.select("session", "rows", pl.col("rows").cum_sum().alias("end"))
+    spans = sessions.select("session").join(ends, on="session", maintain_order="left")
+    parts = [checked.good[end - rows : end] for rows, end in spans.select("rows", "end").iter_rows()]
+    return pl.concat(parts) if parts else checked.good.clear()
 
 
 def _shown_before(
@@ -141,34 +138,42 @@ def _shown_before(
     }
 
 
-def _is_unchanged(
-    report: SessionReport,
-    bars: Callable[[Sequence[SessionReport]], pl.DataFrame],
+def _unchanged(
+    storage: Storage,
     symbol: str,
+    checked: Checked,
+    sessions: Sequence[Session],
     known: Known,
-    shown_before: dict[date, pl.DataFrame],
     only_missing: bool,
-) -> bool:
-    before = known.shown.get((symbol, report.day))
-    if before is None:
-        return False
-    if only_missing and before.quality != "failed":
-        return True
-    if (
-        report.verdict == "failed" and before.quality != "failed"
-    ):  # it will not be shown; is it on record already?
-        return known.refused.get((symbol, report.day)) == report.findings
-    is_same_verdict = (before.quality, before.findings) == (report.verdict, report.findings)
-    return is_same_verdict and bars([report]).equals(shown_before[report.day])
+) -> pl.Series:
+    """Which sessions the catalog has already, as they were told now."""
+    shown_before = _shown_before(storage, symbol, sessions, known)
+    flags = []
+    end = 0
+    for row in checked.sessions.iter_rows(named=True):
+        start, end = end, end + row["rows"]
+        day, findings = row["session"], tuple(json.loads(row["findings"]))
+        before = known.shown.get((symbol, day))
+        if before is None:
+            flags.append(False)
+        elif only_missing and before.quality != FAILED:
+            flags.append(True)
+        elif row["quality"] == FAILED and before.quality != FAILED:
+            flags.append(known.refused.get((symbol, day)) == findings)  # not to be shown; on record already?
+        else:
+            is_same_verdict = (before.quality, before.findings) == (row["quality"], findings)
+            flags.append(is_same_verdict and checked.good[start:end].equals(shown_before[day]))
+    return pl.Series(flags, dtype=pl.Boolean)
 
 
 def _write_quarantine(
-    storage: Storage, dataset: str, symbol: str, checked: Checked, changed: Sequence[SessionReport]
+    storage: Storage, dataset: str, symbol: str, checked: Checked, changed: pl.DataFrame
 ) -> Stored | None:
     """The bad rows of a batch in one file; which of them belongs to which session, its reason and time tell."""
-    if checked.quarantined.is_empty() or not any(report.quarantined for report in changed):
+    if checked.quarantined.is_empty() or not changed["quarantined"].sum():
         return None
-    period = lake.year_of(changed[0].day) if len(changed) > DAY_FILES_MAX else lake.day_of(changed[0].day)
+    first = changed["session"][0]
+    period = lake.year_of(first) if changed.height > DAY_FILES_MAX else lake.day_of(first)
     return lake.write(storage, f"quarantine/{dataset}", symbol, period, checked.quarantined, sessions=0)
 
 
@@ -176,36 +181,24 @@ def _entries(
     dataset: str,
     source: str,
     symbol: str,
-    reports: Sequence[SessionReport],
-    path_of: dict[date, str],
+    groups: list[pl.DataFrame],
     known: Known,
     quarantine: Stored | None,
 ) -> pl.DataFrame:
-    before = [known.shown.get((symbol, report.day)) for report in reports]
-    columns: dict[str, Sequence[Any]] = {
-        "session": [report.day for report in reports],
-        "path": [path_of[report.day] for report in reports],
-        "rows": [report.rows for report in reports],
-        "min_ts_utc": [report.first_ts_utc for report in reports],
-        "max_ts_utc": [report.last_ts_utc for report in reports],
-        "first_open": [report.first_open for report in reports],
-        "last_close": [report.last_close for report in reports],
-        "quality": [report.verdict for report in reports],
-        "findings": [json.dumps(report.findings) for report in reports],
-        "quarantined": [report.quarantined for report in reports],
-        "quarantine_path": [
-            quarantine.path if quarantine and report.quarantined else None for report in reports
-        ],
-        "based_on": [partition.id if partition else None for partition in before],
-        "is_shown": [
-            not (report.verdict == "failed" and known.has_healthy(symbol, report.day)) for report in reports
-        ],
-    }
-    frame = pl.DataFrame(columns, schema={name: ENTRY_SCHEMA[name] for name in columns})
-    return frame.select(
+    if not groups:
+        return pl.DataFrame(schema=ENTRY_SCHEMA)
+    rows = pl.concat(groups)
+    days = rows["session"].to_list()
+    before = [known.shown.get((symbol, day)) for day in days] if known.shown else [None] * len(days)
+    healthy = [each is not None and each.quality != FAILED for each in before]
+    return rows.with_columns(
         pl.lit(dataset).alias("dataset"),
         pl.lit(symbol).alias("symbol"),
         pl.lit(source).alias("source"),
         pl.lit(None, dtype=pl.Int64).alias("revision"),
-        *columns,
+        pl.when(pl.col("quarantined") > 0)
+        .then(pl.lit(quarantine.path if quarantine else None, dtype=pl.String))
+        .alias("quarantine_path"),
+        pl.Series("based_on", [each.id if each else None for each in before], dtype=pl.Int64),
+        (~((pl.col("quality") == FAILED) & pl.Series(healthy, dtype=pl.Boolean))).alias("is_shown"),
     ).select(ENTRY_SCHEMA.names())

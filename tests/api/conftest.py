@@ -21,7 +21,8 @@ from infra.local.postgres import Cluster
 EMPTY = """
     delete from outbox; delete from fills; delete from orders; delete from positions; delete from lease;
     delete from controls; delete from runs; delete from accounts; delete from gate_evidence; delete from versions;
-    delete from strategies; delete from candles; delete from catalog; delete from snapshots; delete from users;
+    delete from strategies; delete from candles; delete from catalog; delete from lake_files;
+    delete from snapshots; delete from users;
 """
 
 

@@ -1,5 +1,6 @@
 """Each fault in market data is found, named, and set aside; nothing is mended."""
 
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from data.bar import BAR_SCHEMA
 from data.calendars import Session, sessions
-from data.quality import Checked, Limits, check
+from data.quality import Checked, Limits, _none_is_wrong, check, row_faults
 from data.sources.synthetic import FAULTS, SyntheticMarket
 
 DAY = sessions(date(2026, 9, 30), date(2026, 9, 30))[0]
@@ -32,7 +33,12 @@ def day_of_minutes() -> pl.DataFrame:
 
 
 def verdicts(checked: Checked) -> list[str]:
-    return [report.verdict for report in checked.sessions]
+    return checked.sessions["quality"].to_list()
+
+
+def findings(checked: Checked, session: int = 0) -> list[str]:
+    found: list[str] = json.loads(checked.sessions["findings"][session])
+    return found
 
 
 def setting(column: str, value: float | None) -> Spoil:
@@ -85,8 +91,8 @@ def test_a_bad_row_is_set_aside_with_its_reason(spoil: Spoil, reason: str) -> No
     checked = check(spoil(bars), [DAY], "1m", now=DAY.close_utc + timedelta(days=9))
     assert checked.quarantined["reason"].to_list() == [reason]
     assert verdicts(checked) == ["warned"]
-    assert checked.sessions[0].quarantined == 1
-    assert checked.sessions[0].findings[0] == f"1 rows: {reason}"
+    assert checked.sessions["quarantined"].to_list() == [1]
+    assert findings(checked)[0] == f"1 rows: {reason}"
     assert checked.good.height >= bars.height - 1
     assert checked.good.equals(checked.good.unique("ts_utc").sort("ts_utc"))
 
@@ -119,10 +125,7 @@ def test_a_row_is_counted_once_with_the_first_reason_that_holds() -> None:
 def test_too_many_missing_bars_fail_the_session() -> None:
     checked = check(day_of_minutes()[::2], [DAY], "1m")
     assert verdicts(checked) == ["failed"]
-    assert checked.sessions[0].findings == (
-        "195 of 390 bars are missing",
-        "more than 5% of the bars are missing",
-    )
+    assert findings(checked) == ["195 of 390 bars are missing", "more than 5% of the bars are missing"]
 
 
 def test_a_long_hole_fails_the_session_even_when_it_is_a_small_share_of_it() -> None:
@@ -132,7 +135,7 @@ def test_a_long_hole_fails_the_session_even_when_it_is_a_small_share_of_it() -> 
     assert verdicts(check(holed, [DAY], "1m")) == ["warned"]
     failed = check(holed, [DAY], "1m", limits)
     assert verdicts(failed) == ["failed"]
-    assert failed.sessions[0].findings[-1] == "15 bars in a row are missing"
+    assert findings(failed)[-1] == "15 bars in a row are missing"
     late = check(bars[15:], [DAY], "1m", limits)  # the hole may be at the open, or at the close
     assert verdicts(late) == verdicts(check(bars[:-15], [DAY], "1m", limits)) == ["failed"]
 
@@ -142,7 +145,7 @@ def test_a_session_without_a_row_fails_and_does_not_touch_its_neighbours() -> No
     without = bars.filter(pl.col("ts_utc").dt.date() != WEEK[2].day)
     checked = check(without, WEEK, "1m")
     assert verdicts(checked) == ["passed", "passed", "failed", "passed", "passed"]
-    assert (checked.sessions[2].rows, checked.sessions[2].first_open) == (0, None)
+    assert checked.sessions.row(2)[1:6] == (0, None, None, None, None)
     assert verdicts(check(bars.clear(), WEEK, "1m")) == ["failed"] * 5
 
 
@@ -158,7 +161,7 @@ def test_a_feed_that_stands_still_fails_the_session() -> None:
         pl.when(still).then(0.0).otherwise("volume").alias("volume"),
     )
     checked = check(stuck, [DAY], "1m")
-    assert checked.sessions[0].findings == ("71 bars in a row without a trade or a move",)
+    assert findings(checked) == ["71 bars in a row without a trade or a move"]
     assert verdicts(checked) == ["failed"]
     assert verdicts(check(stuck, [DAY], "1m", Limits(stale_bars_max=71))) == ["passed"]
 
@@ -173,7 +176,7 @@ def test_a_jump_that_looks_like_a_split_nobody_told_fails_the_session(ratio: flo
     )
     checked = check(jumped, WEEK, "1m")
     assert verdicts(checked) == ["passed", "passed", "failed", "passed", "passed"]
-    assert f"an unknown {told} split?" in checked.sessions[2].findings[0]
+    assert f"an unknown {told} split?" in findings(checked, 2)[0]
     assert verdicts(check(jumped, WEEK, "1m", splits=[WEEK[2].day])) == ["passed"] * 5
     first = jumped.filter(after)
     alone = check(first, WEEK[2:], "1m", close_before=bars.filter(~after)["close"][-1])
@@ -241,8 +244,25 @@ def test_whatever_is_broken_good_rows_are_sorted_unique_and_inside_and_none_is_l
     again = check(good, WEEK, "1m")
     assert again.good.equals(good)
     assert again.quarantined.is_empty()
-    assert sum(report.rows for report in checked.sessions) == good.height
-    assert sum(report.quarantined for report in checked.sessions) == bad.height
+    assert checked.sessions["rows"].sum() == good.height
+    assert checked.sessions["quarantined"].sum() == bad.height
     assert not any(bad["reason"].is_null()) if bad.height else True
     if not faults:
         assert verdicts(checked) == ["passed"] * 5
+
+
+ODD = st.sampled_from([0.0, -1.0, 1.0, 2.0, 3.0, math.nan, math.inf, -math.inf, None])
+
+
+@settings(max_examples=300, deadline=None)
+@given(values=st.lists(st.tuples(ODD, ODD, ODD, ODD, ODD, ODD), min_size=1, max_size=4))
+def test_the_quick_look_says_fine_exactly_when_no_rule_for_rows_is_broken(
+    values: list[tuple[float | None, ...]],
+) -> None:
+    names = ("open", "high", "low", "close", "volume", "vwap")
+    odd = pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64), orient="row")
+    bars = day_of_minutes()[: len(values)].with_columns(odd[name] for name in names)
+    broken = bars.select(
+        pl.any_horizontal(rule.fill_null(True) for rule in row_faults().values()).any()
+    ).item()
+    assert _none_is_wrong(bars) is not broken

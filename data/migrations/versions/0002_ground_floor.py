@@ -39,10 +39,13 @@ update catalog set file_id = lake_files.id from lake_files where lake_files.path
 alter table catalog
     alter file_id set not null,
     drop constraint catalog_dataset_symbol_session_revision_key,
+    -- The one writer makes a snapshot and its rows in one transaction; checking each row again costs as much as
+    -- all the rest of a backfill's entry.
+    drop constraint catalog_since_fkey,
+    drop constraint catalog_until_fkey,
     drop path,
     drop sha256;
 create index catalog_revisions on catalog (dataset, symbol, session, revision);
-create index catalog_of_file on catalog (file_id);
 """
 
 INSTRUMENTS = """
