@@ -1,7 +1,7 @@
 """DuckDB over the lake and Postgres in one question: `data.sql("select … from bars join ledger.fills …")`.
 
-`bars` is the bars that the arguments choose, every byte of their files checked before DuckDB sees them.  A table of
-Postgres is `ledger.{name}`: read whole, as it is now.
+`bars` is the bars that the arguments choose; nobody sees an answer before every byte of their files is checked.  A
+table of Postgres is `ledger.{name}`: read whole, as it is now.
 """
 
 import json
@@ -18,12 +18,13 @@ from psycopg.rows import DictRow
 
 from data import catalog, query
 from data.bar import BAR_SCHEMA
+from data.catalog import Piece
 from data.errors import UsageError
 from data.ingest import dataset_of
-from data.lazy import verified_paths
 from data.pieces import read_pieces
 from data.postgres import connect
 from data.storage import Folder, Storage, lake_storage
+from data.verifying import Verifying, verifying
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,25 +61,26 @@ def sql(
     """The answer to one select.  The arguments say which bars `bars` is: those that `data.bars` would give."""
     import duckdb
 
-    try:
-        named = _tables(_shared(), question)
-        # A question that brings tables of its own gets an engine of its own; starting one takes 20 ms.
-        engine = _new_engine() if any(schema == LEDGER for schema, _ in named) else _shared().cursor()
+    storage = storage or lake_storage()
+    with verifying(storage) as verify:
         try:
-            engine.execute("set timezone = 'UTC'").fetchall()
-            for schema, table in sorted(named):
-                if schema == LEDGER:
-                    _attach_ledger(engine, table, database_url)
-                elif (schema, table) == ("", "bars"):
-                    _attach_bars(
-                        engine, symbols, timeframe, start, end,
-                        source=source, as_of=as_of, database_url=database_url, storage=storage or lake_storage(),
-                    )  # fmt: skip
-            answer: pl.DataFrame = engine.sql(question).pl()
-        finally:
-            engine.close()
-    except duckdb.Error as error:
-        raise _not_answered(str(error)) from error
+            named = _tables(_shared(), question)
+            # A question that brings tables of its own gets an engine of its own; starting one takes 20 ms.
+            engine = _new_engine() if any(schema == LEDGER for schema, _ in named) else _shared().cursor()
+            try:
+                engine.execute("set timezone = 'UTC'").fetchall()
+                for schema, table in sorted(named):
+                    if schema == LEDGER:
+                        _attach_ledger(engine, table, database_url)
+                    elif (schema, table) == ("", "bars"):
+                        found = _chosen(symbols, timeframe, start, end, source, as_of, database_url)
+                        _attach_bars(engine, found, start, end, storage, verify)
+                answer: pl.DataFrame = engine.sql(question).pl()
+            finally:
+                engine.close()
+        except duckdb.Error as error:
+            verify.all_are_well()  # or its words would be about what a damaged file did to it
+            raise _not_answered(str(error)) from error
     return answer
 
 
@@ -121,34 +123,40 @@ def _not_answered(why: str) -> UsageError:
     )
 
 
-def _attach_bars(
-    engine: "DuckDBPyConnection",
+def _chosen(
     symbols: str | Sequence[str] | None,
     timeframe: str,
     start: date | datetime | None,
     end: date | datetime | None,
-    *,
     source: str,
     as_of: int | None,
     database_url: str | None,
-    storage: Storage,
-) -> None:
+) -> list[Piece]:
     if symbols is None:
         with connect(database_url) as connection:
             dataset = dataset_of(source, timeframe)
             symbols = [row["symbol"] for row in catalog.summary(connection) if row["dataset"] == dataset]
-    names = query.names(symbols)
-    found = query.find_near(
-        names, timeframe, start, end, source=source, as_of=as_of, database_url=database_url
+    return query.find_near(
+        query.names(symbols), timeframe, start, end, source=source, as_of=as_of, database_url=database_url
     )
-    whole = [piece for piece in found if piece.spans is None and isinstance(storage, Folder)]
-    parts = [piece for piece in found if piece not in whole]
+
+
+def _attach_bars(
+    engine: "DuckDBPyConnection",
+    found: Sequence[Piece],
+    start: date | datetime | None,
+    end: date | datetime | None,
+    storage: Storage,
+    verify: Verifying,
+) -> None:
+    """Files of which all is wanted are read by DuckDB itself, while their bytes are verified beside it."""
     relations = []
-    if parts:
+    by_path = isinstance(storage, Folder)
+    if parts := [piece for piece in found if piece.spans is not None or not by_path]:
         engine.register("bars_of_parts", read_pieces(storage, parts).to_arrow())
         relations.append("select * from bars_of_parts")
-    if whole and isinstance(storage, Folder):
-        paths = verified_paths(storage, whole)
+    if isinstance(storage, Folder) and (whole := [piece for piece in found if piece.spans is None]):
+        paths = [verify.path(storage, piece) for piece in whole]
         relations.append(f"select {', '.join(BAR_SCHEMA)} from {_parquet(paths)}")
     conditions = [
         f"ts_utc {operator} timestamptz '{query.instant(moment).isoformat()}'"

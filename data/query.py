@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 import polars as pl
@@ -17,6 +18,7 @@ from data.lazy import scan_pieces
 from data.pieces import read_pieces
 from data.postgres import connect
 from data.resample import check_coarser, resample_lazily
+from data.settings import get_settings
 from data.storage import Storage, lake_storage
 
 Moment = date | datetime
@@ -118,19 +120,31 @@ def find(
     if first and last and last < first:
         raise UsageError(f"the range ends ({last}) before it starts ({first})", "Swap the two.")
     dataset = dataset_of(source, timeframe)
-    with connect(database_url, autocommit=True) as connection:  # one round trip where all is well
-        found = catalog.pieces(connection, dataset, symbols, first, last, as_of)
-        if {piece.symbol for piece in found} != set(symbols):
+    url = database_url or get_settings().postgres()
+    with connect(url, autocommit=True) as connection:
+        newest = catalog.newest_snapshot(connection)
+    if as_of is not None:
+        _must_have_been(as_of, newest)
+    found = _found(url, dataset, tuple(symbols), first, last, newest if as_of is None else as_of)
+    if {piece.symbol for piece in found} != set(symbols):
+        with connect(url) as connection:
             known = {row["symbol"] for row in catalog.summary(connection) if row["dataset"] == dataset}
-            _must_know(symbols, known, dataset)
-        if as_of is not None:
-            _must_have_been(as_of, catalog.newest_snapshot(connection))
+        _must_know(symbols, known, dataset)
     if not found:
         raise UsageError(
             f"{dataset} holds nothing of {', '.join(symbols)} from {first or 'its start'} to {last or 'now'}",
             "See what there is with `./slipway data list`.",
         )
-    return found
+    return list(found)
+
+
+@lru_cache(maxsize=64)
+def _found(
+    url: str, dataset: str, symbols: tuple[str, ...], first: date | None, last: date | None, snapshot: int
+) -> tuple[Piece, ...]:
+    """What a snapshot shows never changes, so the same question is not asked of Postgres twice."""
+    with connect(url, autocommit=True) as connection:
+        return tuple(catalog.pieces(connection, dataset, symbols, first, last, snapshot))
 
 
 def find_near(
