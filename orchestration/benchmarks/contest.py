@@ -15,7 +15,7 @@ class Timed:
     name: str
     seconds: float
     rows: int
-    """really handled; where they are fewer than asked for, the time is scaled up"""
+    """of the contest; a slow peer gets fewer, and its time is scaled up"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Contestant:
     name: str
     run: Callable[[], object]
     rows: int
-    """really handled by one run"""
+    """handled by one run"""
     prepare: Callable[[], object] = lambda: None
     """before each run, not timed"""
     share: float = 1.0
@@ -45,4 +45,4 @@ def alternate(contestants: Sequence[Contestant], rounds: int) -> Iterator[Timed]
             taken[place].append(time.perf_counter() - started)
     for contestant, times in zip(contestants, taken, strict=True):
         seconds = statistics.median(times) / contestant.share
-        yield Timed(contestant.contest, contestant.name, seconds, contestant.rows)
+        yield Timed(contestant.contest, contestant.name, seconds, round(contestant.rows / contestant.share))

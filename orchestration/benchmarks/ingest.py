@@ -78,14 +78,13 @@ def _arctic(market: FramesInMemory, folder: Path, held: int) -> tuple[Any, int, 
     libraries: list[Any] = []
 
     def empty() -> None:
-        libraries.clear()
-        shutil.rmtree(folder, ignore_errors=True)
-        store = arcticdb.Arctic(f"lmdb://{folder}?map_size=16GB")
+        # A folder of its own for each round: LMDB does not bear that an open one is deleted.
+        store = arcticdb.Arctic(f"lmdb://{folder}-{len(libraries)}?map_size=8GB")
         libraries.append(store.create_library("bars"))
 
     def write() -> None:
         for symbol, frame in frames.items():
-            libraries[0].write(symbol, frame)
+            libraries[-1].write(symbol, frame)
 
     return write, held, empty
 
