@@ -85,7 +85,7 @@ class Demo:
         done = ingest(
             market, symbols, self.study.first, self.study.data_until, self.study.timeframe, progress=told
         )
-        self.say(f"{done.rows:,} new bars, {done.unchanged} partitions unchanged, snapshot {done.snapshot}")
+        self.say(f"{done.rows:,} new bars, {done.unchanged} sessions unchanged, snapshot {done.snapshot}")
         if done.failed:
             raise Refused(f"market data failed its checks: {done.failed[0]}", "See `./slipway data list`.")
 

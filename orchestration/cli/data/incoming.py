@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from orchestration.cli.data.options import End, SourceName, Start, Timeframe, day
-from orchestration.cli.render import JsonOption, progress, show, show_one
+from orchestration.cli.render import JsonOption, log_to_stderr, progress, show, show_one
 
 if TYPE_CHECKING:
     from data.ingest import Ingested
@@ -38,6 +38,7 @@ def ingest(
     from data.ingest import ingest as ingest_bars
     from data.sources import source as source_called
 
+    log_to_stderr()
     market = source_called(source)
     wanted = symbols or market.symbols()
     calendar = market.instrument(wanted[0]).calendar
@@ -137,6 +138,7 @@ def sync(as_json: bool = JsonOption) -> None:
     """Bring what every configured market traded since the lake last looked, as the nightly run does."""
     from data.sync import sync as sync_markets
 
+    log_to_stderr()
     with progress("syncing") as told:
         done = sync_markets(progress=told)
     rows: list[dict[str, Any]] = [

@@ -53,7 +53,7 @@ def compact(
     rows = [
         {
             "symbol": each.symbol,
-            "year": each.year,
+            "year": str(each.year),
             "sessions": each.sessions,
             "files_before": each.files_before,
             "path": each.path,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from orchestration.cli.data.options import AsOf, End, SourceName, Start, Timeframe, day
-from orchestration.cli.render import JsonOption, show
+from orchestration.cli.render import JsonOption, log_to_stderr, show
 
 app = typer.Typer()
 
@@ -140,6 +140,7 @@ def chain(
     """An option chain as Alpaca quotes it now: bids, asks, implied volatility and greeks."""
     from data.sources.alpaca import Alpaca
 
+    log_to_stderr()
     found = Alpaca.from_settings().chain(
         underlying, expiry_from=day(expiry_from), expiry_until=day(expiry_until), right=right
     )
