@@ -5,7 +5,7 @@ What was visible before a compaction stays readable under its snapshot, from the
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -17,11 +17,10 @@ from data.catalog import ENTRY_SCHEMA, Overtaken, Partition
 from data.errors import Unavailable
 from data.pieces import read_pieces
 from data.postgres import connect
+from data.progress import Progress, silent
 from data.storage import Storage, lake_storage
 
 ATTEMPTS_MAX: Final = 10
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def compact(
     *,
     storage: Storage | None = None,
     database_url: str | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> list[Compacted]:
     """Fold the healthy sessions of each symbol and year that are spread over files into one file."""
     storage = storage or lake_storage()

@@ -1,7 +1,7 @@
 """Write → audit → publish: how bars get from a source into the lake, the catalog and the candles."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,12 +18,11 @@ from data.catalog import Overtaken
 from data.errors import Corrupt, Unavailable, UsageError
 from data.instruments import Instrument, checked_symbol
 from data.postgres import connect
+from data.progress import Progress, silent
 from data.settings import DataSettings, get_settings
 from data.sources import Source
 from data.staging import Draft, Known, draft_of
 from data.storage import Storage, lake_storage
-
-Progress = Callable[[int, int, str], None]  # done, total, what
 
 BATCH_ROWS: Final = 1_000_000  # what is in memory at a time, whatever the range: some 250 MB with all copies
 PAGE_ROWS: Final = 10_000  # the most that vendors answer at once
@@ -112,7 +111,7 @@ def ingest(
     storage: Storage | None = None,
     database_url: str | None = None,
     settings: DataSettings | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
     now: datetime | None = None,
 ) -> Ingested:
     """Bring `symbols` up to date from `first` to `last`.  Running it again changes nothing.

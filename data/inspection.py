@@ -1,6 +1,6 @@
 """What the lake holds against what the catalog names: nothing may be missing, damaged, or there unnamed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -9,6 +9,7 @@ from data import catalog, lake
 from data.errors import Corrupt
 from data.pieces import readers
 from data.postgres import connect
+from data.progress import Progress, silent
 from data.storage import Storage, lake_storage
 
 Kind = Literal["missing", "damaged", "orphan", "half-written", "failed checks", "warned"]
@@ -16,8 +17,6 @@ Kind = Literal["missing", "damaged", "orphan", "half-written", "failed checks", 
 FOLDERS: Final = ("bars", "quarantine")  # of the lake that the catalog answers for
 # An object so young may be a running ingest's, written aside and about to be published.
 ORPHAN_AGE_S: Final = 3600.0
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def inspect(
     deep: bool = False,
     storage: Storage | None = None,
     database_url: str | None = None,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> list[Trouble]:
     """Compare names, and with `deep` every byte of every file."""
     storage = storage or lake_storage()

@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime
 from data.calendars import last_closed, last_sessions
 from data.errors import SlipwayError
 from data.ingest import Ingested, ingest
+from data.progress import Progress, silent
 from data.settings import DataSettings, Market, get_settings
 from data.sources import Source, source
 from data.storage import Storage
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def sync(
     storage: Storage | None = None,
     database_url: str | None = None,
     open_source: Callable[[str], Source] = source,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> list[Synced]:
     """Bring every session that closed and is missing, the newest and holes behind it, of every configured market.
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data.errors import Refused, Unavailable
+from data.progress import Progress, silent
 from infra.local.site import Site
 from orchestration.study import STUDY, Study
 
 if TYPE_CHECKING:  # Dagster takes half a second to load: only who materializes pays
     from dagster import DagsterInstance, EventLogEntry
-
-Progress = Callable[[int, int, str], None]  # done, total, what
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Materialized:
 
 def materialize_study(
     study: Study = STUDY,
-    told: Progress = lambda done, total, what: None,
+    told: Progress = silent,
     *,
     instance: "DagsterInstance | None" = None,
 ) -> Materialized:

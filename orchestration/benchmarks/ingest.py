@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from data.errors import UsageError
-from data.ingest import Progress, ingest
+from data.ingest import ingest
 from data.migrations import upgrade
 from data.postgres import connect
+from data.progress import Progress, silent
 from data.settings import ROOT
 from data.storage import Folder
 from infra.local.embedded import embedded_postgres
@@ -98,9 +99,7 @@ class Memory:
     resident_peak_bytes: int
 
 
-def measure_memory(
-    rows: int, symbols: int = 20, progress: Progress = lambda done, total, what: None
-) -> Memory:
+def measure_memory(rows: int, symbols: int = 20, progress: Progress = silent) -> Memory:
     """Ingest so many rows, in this process, from a source that keeps none of them."""
     days = max(1, rows // symbols // MINUTES_A_DAY)
     names = [f"COIN{number}/USD" for number in range(symbols)]

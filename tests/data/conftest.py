@@ -55,7 +55,10 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait(10)
 
 
-@pytest.fixture(params=["folder", "moto", "ministack"])
+BUCKETS = [pytest.param(server, marks=pytest.mark.full) for server in ("moto", "ministack")]
+
+
+@pytest.fixture(params=["folder", *BUCKETS])
 def lake_url(
     request: pytest.FixtureRequest, state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:

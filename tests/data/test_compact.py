@@ -1,11 +1,10 @@
 """Many small files become one, and no answer changes."""
 
-import threading
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
+from crowd import at_once
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vendors import correcting, half_empty, without_a_bar
@@ -66,29 +65,16 @@ def test_a_correction_behind_a_compaction_is_served_and_folded_by_the_next() -> 
 
 def test_compactions_and_writers_at_once_lose_nothing() -> None:
     bring()
-    failures: list[BaseException] = []
-    barrier = threading.Barrier(4)
 
-    def run(work: Callable[[], object]) -> None:
-        barrier.wait()
-        try:
-            for _ in range(3):
-                work()
-        except BaseException as error:
-            failures.append(error)
+    def correct() -> None:
+        for _ in range(3):
+            bring(market=correcting(DAYS[1]))
 
-    def correct() -> object:
-        return bring(market=correcting(DAYS[1]))
+    def fold() -> None:
+        for _ in range(3):
+            compact(DATASET)
 
-    def fold() -> object:
-        return compact(DATASET)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in (fold, fold, correct, correct)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert at_once(fold, fold, correct, correct) == []
     compact(DATASET)
     with connect() as connection:
         assert {row["files"] for row in catalog.summary(connection)} == {2}
@@ -104,6 +90,7 @@ STEP = st.one_of(
 )
 
 
+@pytest.mark.full
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=1, max_size=6))
 def test_whatever_happens_the_catalog_tells_what_a_dictionary_would(steps: list[object]) -> None:

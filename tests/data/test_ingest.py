@@ -1,11 +1,12 @@
 """Write → audit → publish, on a real Postgres and a real folder."""
 
-import threading
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+from crowd import at_once
 from vendors import Changed, correcting, half_empty, without_a_bar
 
 import data
@@ -260,23 +261,8 @@ def test_a_source_that_answers_with_something_else_is_not_believed() -> None:
 
 def test_many_writers_of_the_same_sessions_leave_what_one_would_have_left() -> None:
     """Some bring the first telling, some the corrected one: each session ends as one of the two, whole."""
-    barrier = threading.Barrier(6)
-    failures: list[BaseException] = []
-
-    def write(market: Source) -> None:
-        barrier.wait()
-        try:
-            bring(market=market)
-        except BaseException as error:
-            failures.append(error)
-
     markets = [SyntheticMarket(), correcting(LAST)] * 3
-    writers = [threading.Thread(target=write, args=(market,)) for market in markets]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert failures == []
+    assert at_once(*(partial(bring, market=market) for market in markets)) == []
     found = data.bars(["AAA", "BBB"], start=FIRST, end=LAST)
     start, end = datetime(2026, 9, 28, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
     told = [market.history(["AAA", "BBB"], start, end, "1m") for market in markets[:2]]
@@ -293,22 +279,8 @@ def test_many_writers_of_the_same_sessions_leave_what_one_would_have_left() -> N
 
 
 def test_writers_of_different_symbols_do_not_wait_for_each_other_in_vain() -> None:
-    barrier = threading.Barrier(4)
-    failures: list[BaseException] = []
-
-    def write(symbol: str) -> None:
-        barrier.wait()
-        try:
-            ingest(SyntheticMarket(), [symbol], FIRST, LAST)
-        except BaseException as error:
-            failures.append(error)
-
-    writers = [threading.Thread(target=write, args=(symbol,)) for symbol in ("AAA", "BBB", "CCC", "DDD")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert failures == []
+    symbols = ("AAA", "BBB", "CCC", "DDD")
+    assert at_once(*(partial(ingest, SyntheticMarket(), [symbol], FIRST, LAST) for symbol in symbols)) == []
     assert data.bars(["AAA", "BBB", "CCC", "DDD"]).height == 4 * 3 * 390
 
 

@@ -112,6 +112,7 @@ def test_a_disk_that_fills_up_is_a_sentence_and_nothing_is_half_published(
     assert_the_next_run_finishes()
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("database_url")
 def test_a_file_that_cannot_be_finished_is_a_sentence_and_leaves_nothing_behind(state_dir: Path) -> None:
     done = run("limit:4000")

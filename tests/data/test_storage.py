@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
 import pytest
 from buckets import new_bucket
+from crowd import at_once
 from vendors import correcting
 
 import data
@@ -59,19 +61,13 @@ def test_nothing_is_ever_overwritten(storage: Storage) -> None:
 
 
 def test_of_many_writers_of_one_key_exactly_one_wins(storage: Storage) -> None:
-    barrier = threading.Barrier(8)
     won: list[int] = []
 
     def write(number: int) -> None:
-        barrier.wait()
         if storage.put_new("contested", str(number).encode()):
             won.append(number)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert at_once(*(partial(write, number) for number in range(8))) == []
     assert [storage.get("contested")] == [str(number).encode() for number in won]
 
 
@@ -191,6 +187,7 @@ def test_a_bucket_that_does_not_answer_says_so(moto: str, monkeypatch: pytest.Mo
         lake_storage(gone).get("anything")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("server", ["moto", "ministack"])
 def test_a_bucket_that_does_not_exist_says_so(
     server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -1,8 +1,11 @@
 """The benchmark of candles runs, on few of them; its figures are for `slipway bench`."""
 
+import pytest
+
 from orchestration.benchmarks.candles import compare_candles
 
 
+@pytest.mark.full
 def test_every_contest_has_us_first_and_a_peer_behind(database_url: str) -> None:
     timed = list(compare_candles(rows=2_000, rounds=1, database_url=database_url))
     contests: dict[str, list[str]] = {}

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from data.bar import step
 from data.calendars import NEW_YORK, ROUND_THE_CLOCK, Session
 from data.errors import Corrupt, UsageError
 from data.instruments import ACTION_SCHEMA, AssetClass, Instrument, checked_symbol, option
+from data.progress import Progress, silent
 from data.sources import SOURCES
 from data.sources.files.columns import Columns, Layout
 from data.sources.files.delimited import Delimited, checked_delimiter, open_delimited
@@ -24,8 +25,6 @@ from data.sources.files.parquet import MAGIC, Parquet, open_parquet
 from data.sources.files.rows import BadLine, BadLines, Reading, symbol_of
 from data.sources.files.staging import Staging
 from data.sources.files.times import Epoch, TimesSaid, find_times
-
-Progress = Callable[[int, int, str], None]  # done, total, what
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 # By their first bytes, whatever they are called.
@@ -111,7 +110,7 @@ def open_files(
     delimiter: str | None = None,
     header: Sequence[str] | None = None,
     skip_bad: bool = False,
-    progress: Progress = lambda done, total, what: None,
+    progress: Progress = silent,
 ) -> FileSource:
     """Parse the files once and lay their bars aside.
 

@@ -634,7 +634,7 @@ pl.DataFrame({"time": [MOMENT] * 1000, "open": np.arange(1000.0)}).write_parquet
         ("a.csv", b"<!DOCTYPE html>\n<html>\n", UsageError, "not plain what separates the columns"),
         ("a.csv", b"time,open|high\n", UsageError, "not plain what separates the columns"),
         ("a.csv", f"{HEADER}\n2026-01-02T14:30:00Z;1;1\n".encode(), UsageError, "line 2 has 1 fields"),
-        ("a.csv.gz", gzip.compress(TWO_MINUTES.encode())[:-9], Corrupt, "is a broken gzip file"),
+        ("a.csv.gz", gzip.compress(TWO_MINUTES.encode(), mtime=0)[:-9], Corrupt, "is a broken gzip file"),
         ("a.csv.gz", b"\x1f\x8bnonsense", Corrupt, "is a broken gzip file"),
         ("a.xlsx", b"PK\x03\x04....", UsageError, "is a ZIP archive or an Excel workbook. Unpack it"),
         ("a.parquet", PARQUET_BYTES.getvalue()[:-100], Corrupt, "is a broken parquet file"),
