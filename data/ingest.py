@@ -84,6 +84,7 @@ class Drafted:
     told: dict[str, pl.DataFrame]
     closes: dict[str, float]  # before its first session, by symbol
     drafts: list[Draft]
+    skipped: int  # sessions that were not asked for, since healthy bars of them are there
 
 
 @dataclass(slots=True)
@@ -256,16 +257,16 @@ class _Writer:
     def draft(self, batch: Batch) -> Drafted:
         """Fetch, check and write aside one batch."""
         known = self._known(batch)
+        whole = batch
         if self.only_missing:
-            whole, batch = batch, batch.without(known)
-            self.tally.unchanged += whole.size - batch.size
+            batch = batch.without(known)
         told: dict[str, pl.DataFrame] = {}
         closes = known.closes | self.closes
         drafts = self._draft(batch, told, known, closes)
         self.closes = closes | {
             each.symbol: each.last_close for each in drafts if each.last_close is not None
         }
-        return Drafted(batch, told, closes, drafts)
+        return Drafted(batch, told, closes, drafts, skipped=whole.size - batch.size)
 
     def publish(self, drafted: Drafted) -> None:
         """Make a batch visible; compare again when another writer was quicker."""
@@ -278,6 +279,7 @@ class _Writer:
                 drafts = self._draft(drafted.batch, drafted.told, known, drafted.closes)
                 continue
             self._count(drafts)
+            self.tally.unchanged += drafted.skipped
             return
         raise Unavailable(
             f"{self.dataset} kept changing under {ATTEMPTS_MAX} attempts to publish",

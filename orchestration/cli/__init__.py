@@ -30,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
             _say(STOPPED)
     except Exit as exit_:
         return int(exit_.exit_code)
-    except click.NoArgsIsHelpError:
-        return 2  # typer has printed the help
+    except click.NoArgsIsHelpError as error:
+        print(error.format_message())  # which is the help
+        return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "slipway"
         _say(f"{error.format_message().rstrip('.')}. See `./{where} --help`.")
