@@ -21,6 +21,7 @@ from data.postgres import connect
 from data.settings import ROOT, get_settings
 from data.sources.synthetic import SyntheticMarket
 from infra.local.embedded import embedded_postgres
+from infra.local.processes import wait_for
 
 CHILD = str(Path(__file__).with_name("ingest_child.py"))
 SESSIONS = 4
@@ -40,6 +41,11 @@ def run(accident: str, *before: str) -> "subprocess.CompletedProcess[str]":
 def told() -> pl.DataFrame:
     start, end = datetime(2025, 12, 30, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
     return SyntheticMarket().history(SYMBOLS, start, end, "1m").sort("symbol", "ts_utc")
+
+
+def shown_now(database_url: str) -> int:
+    with connect(database_url) as connection:
+        return len(catalog.partitions(connection, "bars/synthetic/1m"))
 
 
 def assert_only_whole_batches_are_visible() -> int:
@@ -136,6 +142,9 @@ def test_a_database_that_goes_away_in_the_middle_is_a_sentence_and_the_next_run_
             self, symbols: Sequence[str], start: datetime, end: datetime, timeframe: str
         ) -> pl.DataFrame:
             if start.year == LAST.year:
+                assert wait_for(
+                    lambda: shown_now(cluster.url()) == SESSIONS, TIMEOUT_S
+                )  # the first is committed
                 plug.__exit__(None, None, None)
             return super().history(symbols, start, end, timeframe)
 
