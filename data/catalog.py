@@ -103,6 +103,11 @@ _SELECTED: Final = f"""
     and {_VISIBLE}
 """
 
+_NEWEST_REVISION: Final = (
+    "coalesce((select max(c.revision) from catalog c "
+    "where c.dataset = i.dataset and c.symbol = i.symbol and c.session = i.session), 0)"
+)
+
 
 def publish(
     connection: Connection[DictRow], files: Iterable[Stored], entries: pl.DataFrame, note: str = ""
@@ -113,28 +118,25 @@ def publish(
     """
     connection.execute("select pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])
     _hand_over(connection, entries)
-    overtaken = connection.execute(
-        "select i.symbol, i.session from incoming_sessions i left join catalog c "
-        "on c.dataset = i.dataset and c.symbol = i.symbol and c.session = i.session and c.until is null "
-        "where c.id is distinct from i.based_on limit 1"
-    ).fetchone()
-    if overtaken:
-        raise Overtaken(f"{overtaken['symbol']} {overtaken['session']}")
+    # Of a backfill nothing was ever there: one look spares comparing session by session.
+    is_new = not entries["based_on"].is_not_null().any() and not _are_on_record(connection, entries)
+    if not is_new:
+        _must_not_be_overtaken(connection)
     _enter_files(connection, files)
     snapshot = open_snapshot(connection, note)
-    if entries["based_on"].is_not_null().any():
+    if not is_new:
         connection.execute(
             "update catalog c set until = %s, superseded_at = clock_timestamp() from incoming_sessions i "
             "where i.is_shown and c.id = i.based_on",
             [snapshot],
         )
+    newest = "0" if is_new else _NEWEST_REVISION
     connection.execute(
-        """
+        f"""
         insert into catalog (dataset, symbol, session, revision, file_id, rows, min_ts_utc, max_ts_utc, first_open,
                              last_close, quality, findings, quarantined, quarantine_file_id, source, since, until)
         select i.dataset, i.symbol, i.session,
-               coalesce(i.revision, 1 + (select max(c.revision) from catalog c where c.dataset = i.dataset
-                                         and c.symbol = i.symbol and c.session = i.session), 1),
+               coalesce(i.revision, 1 + {newest}),
                f.id, i.rows, i.min_ts_utc, i.max_ts_utc, i.first_open, i.last_close, i.quality, i.findings::jsonb,
                i.quarantined, q.id, i.source, %(snapshot)s, case when not i.is_shown then %(snapshot)s end
         from incoming_sessions i
@@ -144,6 +146,33 @@ def publish(
         {"snapshot": snapshot},
     )
     return snapshot
+
+
+def _are_on_record(connection: Connection[DictRow], entries: pl.DataFrame) -> bool:
+    """Whether the catalog has anything of these symbols between the first and the last of these sessions."""
+    found = connection.execute(
+        "select from catalog where dataset = any (%s) and symbol = any (%s) and session between %s and %s limit 1",
+        [
+            entries["dataset"].unique().to_list(),
+            entries["symbol"].unique().to_list(),
+            entries["session"].min(),
+            entries["session"].max(),
+        ],
+    ).fetchone()
+    return found is not None
+
+
+def _must_not_be_overtaken(connection: Connection[DictRow]) -> None:
+    connection.execute(
+        "analyze incoming_sessions"
+    )  # or Postgres plans for a table of a thousand rows it never saw
+    overtaken = connection.execute(
+        "select i.symbol, i.session from incoming_sessions i left join catalog c "
+        "on c.dataset = i.dataset and c.symbol = i.symbol and c.session = i.session and c.until is null "
+        "where c.id is distinct from i.based_on limit 1"
+    ).fetchone()
+    if overtaken:
+        raise Overtaken(f"{overtaken['symbol']} {overtaken['session']}")
 
 
 def open_snapshot(connection: Connection[DictRow], note: str) -> int:
@@ -166,7 +195,6 @@ def _hand_over(connection: Connection[DictRow], entries: pl.DataFrame) -> None:
     ordered = entries.select(ENTRY_SCHEMA.names())
     with connection.cursor().copy("copy incoming_sessions from stdin (format csv)") as copy:
         copy.write(ordered.write_csv(include_header=False))
-    connection.execute("analyze incoming_sessions")
 
 
 def _enter_files(connection: Connection[DictRow], files: Iterable[Stored]) -> None:
