@@ -35,8 +35,10 @@ def read_piece(
     storage: Storage, piece: Piece, columns: list[str] | None = None, *, threads: bool = False
 ) -> pl.DataFrame:
     content = lake.verified(storage, piece.path, piece.sha256, piece.blake3)
-    needs_time = columns is None or "ts_utc" in columns or piece.spans is None
-    wanted = columns if needs_time or columns is None else [*columns, "ts_utc"]
+    wanted = columns
+    # Spans are cut by time; and the symbol, which is not read from the file, does not tell how many rows there are.
+    if columns and "ts_utc" not in columns and (piece.spans is not None or set(columns) == {"symbol"}):
+        wanted = [*columns, "ts_utc"]
     frame = visible(lake.decode(content, piece.path, piece.symbol, wanted, threads=threads), piece)
     return frame if columns is None else frame.select(columns)
 

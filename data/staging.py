@@ -36,7 +36,7 @@ class Known:
 
     def has_healthy(self, symbol: str, session: date) -> bool:
         shown = self.shown.get((symbol, session))
-        return shown is not None and shown.quality != "failed"
+        return shown is not None and shown.quality != FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from crowd import at_once
 from vendors import correcting
 
 import data
-from data import lake
+from data import lake, query
 from data.calendars import sessions
 from data.compact import compact
 from data.errors import Corrupt, Unavailable, UsageError
 from data.ingest import ingest
 from data.inspection import inspect
+from data.pieces import read_pieces
 from data.settings import DataSettings
 from data.sources.synthetic import LISTED, SyntheticMarket
 from data.storage import STAGED_PREFIX, Folder, Storage, lake_storage
@@ -120,6 +121,8 @@ def test_the_whole_way_of_bars_is_the_same_everywhere(storage: Storage) -> None:
     bars = data.bars(["AAA", "BBB"])
     assert bars.height == 84 * 390
     assert data.scan(["AAA", "BBB"]).collect().equals(bars)
+    names = read_pieces(storage, query.find(["AAA", "BBB"]), ["symbol"])
+    assert names.equals(bars.select("symbol"))
     assert data.sql("select count(*) as n, sum(volume) as v from bars").row(0) == (
         bars.height,
         bars["volume"].sum(),
