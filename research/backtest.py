@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import FloatArray
-from research.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
-from research.kernel import ORDER
+from research.passes.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
+from research.passes.kernel import ORDER
 from research.statistics import as_row, bars_per_year, from_tally
 from research.trades import trades_of
 

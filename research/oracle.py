@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from research.backtest import Backtest
-from research.books import Book, books_of
+from research.passes.books import Book, books_of
 from research.reference import reference_backtest
 from research.statistics import bars_per_year, max_drawdown_of, returns_of, sharpe_of
 

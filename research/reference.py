@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from execution.strategy.position import Position
 from research.backtest import Backtest
-from research.books import books_of
+from research.passes.books import books_of
 
 
 class ReferenceOrder(NamedTuple):

@@ -96,7 +96,7 @@ def max_drawdown_of(equity: FloatArray, capital: float) -> float:
 def from_tally(
     tally: Mapping[str, FloatArray], capital: float, bars_per_year: float
 ) -> dict[str, FloatArray]:
-    """Every statistic by name, from the sums a pass kept (research.kernel.TALLY), one value per row."""
+    """Every statistic by name, from the sums a pass kept (research.passes.kernel.TALLY), one value per row."""
     bars, trades = tally["bars"], tally["trades"]
     total_return = tally["equity"] / capital - 1.0
     with np.errstate(all="ignore"):

@@ -12,10 +12,7 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy import CostModel, Strategy
-from execution.strategy.arrays import FloatArray
-from research.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
-from research.kernel import kernel_of
-from research.statistics import as_frame, bars_per_year, from_tally
+from research.passes import prepare
 
 Progress = Callable[[int, int], None]
 """progress(sets done, sets in all)"""
@@ -39,34 +36,14 @@ def sweep(
     independent books of capital / symbols each, and the statistics are those of their sum.
     """
     sets = parameter_sets(strategy, grid)
-    books = books_of(bars, trade_from)
-    portfolio = Portfolio(books, capital)
-    terms = Terms(capital / len(books), costs or CostModel(), lot)
-    _refuse_what_does_not_fit(books, sets)
-    tables = [feature_table(book, sets) for book in books]
+    prepared = prepare(strategy, bars, sets, capital=capital, costs=costs, lot=lot, trade_from=trade_from)
     workers = threads or len(os.sched_getaffinity(0))
     # Small enough for a smooth progress bar and even cores, large enough to hide the call.
     size = max(1, len(sets) // (workers * 16))
     chunks = [slice(first, first + size) for first in range(0, len(sets), size)]
     tallies = np.zeros(0)
-
-    def run(chunk: slice) -> FloatArray:
-        if len(books) == 1:
-            table, rows = tables[0]
-            return run_pass(strategy, books[0], terms, table, rows[chunk])[0]
-        return np.stack([one(number) for number in range(len(sets))[chunk]])
-
-    def one(number: int) -> FloatArray:
-        curves = [np.zeros(len(book.bars)) for book in books]
-        each = [
-            run_pass(strategy, book, terms, table, rows[number : number + 1], curve)[0][0]
-            for book, (table, rows), curve in zip(books, tables, curves, strict=True)
-        ]
-        return portfolio.tally(portfolio.equity(curves), np.stack(each))
-
-    kernel_of(strategy)  # once, before threads race for it
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(run, chunk): chunk for chunk in chunks}
+        running = {pool.submit(prepared.run, chunk): chunk for chunk in chunks}
         try:
             done = 0
             for finished in as_completed(running):
@@ -80,9 +57,7 @@ def sweep(
         except BaseException:  # a failing set, or Ctrl-C: do not run the rest first
             pool.shutdown(cancel_futures=True)
             raise
-    year = bars_per_year(pl.Series(portfolio.ts_us).cast(pl.Datetime("us", "UTC")))
-    chosen = pl.DataFrame([each.params() for each in sets])
-    return pl.concat([chosen, as_frame(from_tally(named(tallies), capital, year))], how="horizontal")
+    return prepared.frame(tallies)
 
 
 def parameter_sets(strategy: type[Strategy], grid: Mapping[str, Iterable[Any] | Any]) -> list[Strategy]:
@@ -95,14 +70,3 @@ def parameter_sets(strategy: type[Strategy], grid: Mapping[str, Iterable[Any] | 
     if empty:
         raise UsageError(f"the grid has no values for {empty[0]}", "Give each parameter at least one value.")
     return [strategy(**dict(zip(grid, chosen, strict=True))) for chosen in product(*values)]
-
-
-def _refuse_what_does_not_fit(books: list[Book], sets: list[Strategy]) -> None:
-    distinct = len({spec for each in sets for spec in each.feature_specs().values()})
-    needed = distinct * sum(len(book.bars) for book in books) * 8
-    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > available / 2:
-        raise UsageError(
-            f"the sweep's {distinct} distinct features need {needed / 1e9:.1f} GB, over half of this machine's memory",
-            "Sweep fewer parameter values at once, or fewer symbols or days.",
-        )

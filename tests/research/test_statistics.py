@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from data.errors import UsageError
-from research.moments import moments_of, observe
+from research.passes.moments import moments_of, observe
 from research.statistics import (
     as_row,
     bars_per_year,

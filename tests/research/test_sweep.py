@@ -118,7 +118,7 @@ import sys
 from pathlib import Path
 import numpy as np, polars as pl
 from execution.strategy import load_strategy
-from research.kernel import kernel_of
+from research.passes.kernel import kernel_of
 from research import sweep
 bars = pl.read_parquet(sys.argv[2])
 strategy = load_strategy(Path(sys.argv[1]))

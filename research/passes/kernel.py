@@ -18,9 +18,9 @@ from execution.strategy.arrays import FloatArray
 from execution.strategy.costs import commission, fill_price
 from execution.strategy.position import Position, position_after_fill, position_at_close
 from execution.strategy.sizing import apply_fill, book_equity, order_quantity
-from research import moments
-from research.compile_cache import cache_on_disk
-from research.moments import Trading, fold_fill, moments_of, observe
+from research.passes import moments
+from research.passes.compile_cache import cache_on_disk
+from research.passes.moments import Trading, fold_fill, moments_of, observe
 
 for written in (moments_of, observe, fold_fill):
     register_jitable(written)

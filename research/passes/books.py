@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from data.errors import UsageError
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
-from research import moments
-from research.compile_cache import cache_on_disk
-from research.kernel import TALLY, kernel_of, no_equity, no_orders
-from research.moments import moments_of, observe
+from research.passes import moments
+from research.passes.compile_cache import cache_on_disk
+from research.passes.kernel import TALLY, kernel_of, no_equity, no_orders
+from research.passes.moments import moments_of, observe
 
 _PLACE: Final = {name: place for place, name in enumerate(TALLY)}
 
