@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import FloatArray
-from research.passes.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
-from research.passes.kernel import ORDER
+from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, feature_table
+from research.passes.desk import Desk
+from research.passes.running import Tallies, recording_of, run_pass
 from research.statistics import as_row, bars_per_year, from_tally
 from research.trades import trades_of
 
@@ -53,39 +54,41 @@ def backtest(
     capital: float = 100_000.0,
     costs: CostModel | None = None,
     lot: float = 1.0,
+    leverage: float = LEVERAGE,
+    fill: Fill = "next_open",
     trade_from: date | datetime | None = None,
+    actions: pl.DataFrame | None = None,
+    delay_bars: int = 0,
 ) -> Backtest:
     """Trade `strategy` over `bars`: each symbol is a book of capital / symbols; bars before `trade_from` warm up."""
-    costs = costs or CostModel()
-    books = books_of(bars, trade_from)
-    portfolio = Portfolio(books, capital)
-    terms = Terms(capital / len(books), costs, lot)
+    books = books_of(bars, trade_from, actions)
+    terms = Terms(capital / len(books), costs or CostModel(), lot, leverage, fill, delay_bars)
+    desk = Desk(books, capital)
     passes = [_run(strategy, book, terms) for book in books]
-    equity = portfolio.equity([curve for _, curve, _ in passes])
-    tally = portfolio.tally(equity, np.stack([tally for tally, _, _ in passes]))
-    timeline = pl.Series("ts_utc", portfolio.ts_us).cast(_TS)
+    equity = desk.equity([curve for _, curve, _ in passes])
+    tally = desk.tally(equity, [tallies for tallies, _, _ in passes])
+    timeline = pl.Series("ts_utc", desk.ts_us).cast(_TS)
     orders = pl.concat([orders for _, _, orders in passes])
     return Backtest(
         strategy=strategy,
         symbols=tuple(book.symbol for book in books),
         capital=capital,
-        costs=costs,
+        costs=terms.costs,
         lot=lot,
         bars=bars,
         orders=orders,
         trades=trades_of(orders),
         equity=pl.DataFrame({"ts_utc": timeline, "equity": equity}),
         books=pl.concat([_curve(book, curve) for book, (_, curve, _) in zip(books, passes, strict=True)]),
-        statistics=as_row(from_tally(named(tally[None, :]), capital, bars_per_year(timeline))),
+        statistics=as_row(from_tally(tally.named(), capital, bars_per_year(timeline))),
     )
 
 
-def _run(strategy: Strategy, book: Book, terms: Terms) -> tuple[FloatArray, FloatArray, pl.DataFrame]:
-    table, sets = feature_table(book, [strategy])
-    equity = np.zeros(len(book.bars))
-    orders = np.empty(len(book.bars), dtype=ORDER)
-    tallies, ordered = run_pass(type(strategy), book, terms, table, sets, equity, orders)
-    return tallies[0], equity, _order_frame(book, orders[:ordered])
+def _run(strategy: Strategy, book: Book, terms: Terms) -> tuple[Tallies, FloatArray, pl.DataFrame]:
+    table, sets = feature_table(book, [strategy], terms.delay_bars)
+    recording = recording_of(len(book.ts_us))
+    tallies, ordered = run_pass(type(strategy), book, terms, table, sets, book.tape(terms), recording)
+    return tallies, recording.equity, _order_frame(book, recording.orders[:ordered])
 
 
 def _order_frame(book: Book, orders: NDArray[Any]) -> pl.DataFrame:

@@ -13,7 +13,12 @@ def round_to_lot(quantity: float, lot: float) -> float:
 
 
 def order_quantity(target: float, equity: float, close: float, shares: float, lot: float) -> float:
-    """The signed quantity that takes `shares` to `target` (a multiple of equity) at this close."""
+    """The signed quantity that takes `shares` to `target` (a multiple of equity) at this close.
+
+    A book whose equity is gone can only close.
+    """
+    if equity <= 0.0:
+        return -shares
     return round_to_lot(target * equity / close, lot) - shares
 
 

@@ -1,11 +1,10 @@
-"""Bars made ready for passes: one book per symbol, equal features computed once, books added to a portfolio."""
+"""Bars made ready for passes: one book per symbol, its prices cut into tiles, equal features computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,22 +12,19 @@ from numpy.typing import NDArray
 from data.errors import UsageError
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
-from research.passes import moments
-from research.passes.compile_cache import cache_on_disk
-from research.passes.kernel import TALLY, kernel_of, no_equity, no_orders
-from research.passes.moments import moments_of, observe
+from research.passes.account import Rates, Tape
+from research.passes.kernel import TILE
 
-_PLACE: Final = {name: place for place, name in enumerate(TALLY)}
+Fill = Literal["next_open", "close"]
+"""When an order decided on a close fills: at the next open, as it trades, or at that very close, for studies only."""
 
+BLOCKS: Final = 16
+"""Stretches of equal length for which the sums of returns are kept: what cross-validation by blocks combines."""
 
-@dataclass(frozen=True, slots=True)
-class Book:
-    """One symbol's bars; those before `start` only warm up features."""
+LEVERAGE: Final = 2.0
+"""What an account allows overnight where nothing else is said: twice its equity (Regulation T)."""
 
-    symbol: str
-    bars: BarArrays
-    ts_us: NDArray[np.int64]
-    start: int
+_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +34,85 @@ class Terms:
     capital: float
     costs: CostModel
     lot: float = 1.0
+    leverage: float = LEVERAGE
+    fill: Fill = "next_open"
+    delay_bars: int = 0
+    """how many bars late every decision is, a stress"""
+
+    def __post_init__(self) -> None:
+        for name, value in (("capital", self.capital), ("lot", self.lot), ("leverage", self.leverage)):
+            if not 0.0 < value < float("inf"):
+                raise UsageError(f"the {name} is {value}", "Give a number above zero.")
+        if self.fill not in ("next_open", "close"):
+            raise UsageError(f"there is no fill {self.fill!r}", "Use next_open or close.")
+        if self.delay_bars < 0:
+            raise UsageError(f"the delay is {self.delay_bars} bars", "Give zero or more.")
+
+    @property
+    def rates(self) -> Rates:
+        """As compiled code reads them."""
+        return Rates(lot=self.lot, leverage=self.leverage, **dict(self.costs.items()))
 
 
-def books_of(bars: pl.DataFrame, trade_from: date | datetime | None = None) -> list[Book]:
-    """The books in a frame of bars, in the order of their symbols."""
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One symbol's bars; those before `start` only warm up features."""
+
+    symbol: str
+    bars: BarArrays
+    """what features read: splits inside the range are taken out"""
+    open: FloatArray
+    close: FloatArray
+    ts_us: NDArray[np.int64]
+    start: int
+    ratio: FloatArray
+    """new shares for an old one at each bar's open, 1 nearly always"""
+    dividend: FloatArray
+    """cash for one share at each bar's open"""
+
+    def tape(self, terms: Terms, blocks: int = BLOCKS) -> Tape:
+        """The prices in tiles, under these terms."""
+        bounds = block_bounds(len(self.ts_us) - self.start, blocks) + self.start
+        nights = np.zeros(len(self.ts_us))
+        if terms.costs.borrow_bps > 0.0 or terms.costs.interest_bps > 0.0:
+            nights[self.start + 1 :] = np.diff(self.ts_us[self.start :] // _DAY_US)
+        happens = (self.ratio != 1.0) | (self.dividend != 0.0) | (nights > 0.0)
+        begins = np.union1d(bounds[:-1], self.start + np.flatnonzero(happens[self.start :]))
+        first = np.concatenate(
+            [
+                np.arange(begin, end, TILE)
+                for begin, end in zip(begins, [*begins[1:], len(self.ts_us)], strict=True)
+            ]
+        ).astype(np.int64)
+        # Filled at the close they were decided on: the next bar opens where this one closed.
+        opens = self.open if terms.fill == "next_open" else np.concatenate((self.open[:1], self.close[:-1]))
+        return Tape(
+            open=opens,
+            close=self.close,
+            first=first,
+            last=np.append(first[1:], len(self.ts_us)),
+            block=np.searchsorted(bounds, first, side="right") - 1,
+            nights=nights[first],
+            ratio=self.ratio[first],
+            dividend=self.dividend[first],
+        )
+
+
+def block_bounds(bars: int, blocks: int) -> NDArray[np.int64]:
+    """Where stretches of equal length begin, and where the last one ends; never an empty one."""
+    count = max(1, min(blocks, bars))
+    return np.arange(count + 1, dtype=np.int64) * bars // count
+
+
+def books_of(
+    bars: pl.DataFrame,
+    trade_from: date | datetime | None = None,
+    actions: pl.DataFrame | None = None,
+) -> list[Book]:
+    """The books in a frame of bars, in the order of their symbols.
+
+    `actions` (data.instruments.ACTION_SCHEMA) are the splits and dividends inside it, when the prices are raw.
+    """
     missing = [name for name in ("symbol", "ts_utc", *COLUMNS) if name not in bars.columns]
     if missing:
         raise UsageError(f"the bars have no column {missing[0]!r}", "Pass a frame from data.bars(…).")
@@ -53,157 +124,78 @@ def books_of(bars: pl.DataFrame, trade_from: date | datetime | None = None) -> l
             "the bars have empty prices or volumes", "Drop or repair them first: bars.drop_nulls()."
         )
     since_us = _instant_us(trade_from)
-    books = []
-    for (symbol,), frame in ordered.group_by("symbol", maintain_order=True):
-        ts_us = frame["ts_utc"].dt.epoch("us").to_numpy()
-        if (np.diff(ts_us) <= 0).any():
-            raise UsageError(
-                f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…)."
-            )
-        start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
-        if start == len(ts_us):
-            raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
-        books.append(Book(str(symbol), BarArrays.of(frame), ts_us, start))
-    return books
+    return [
+        _book(str(symbol), frame, since_us, trade_from, actions)
+        for (symbol,), frame in ordered.group_by("symbol", maintain_order=True)
+    ]
 
 
-def feature_table(book: Book, strategies: Sequence[Strategy]) -> tuple[FloatArray, NDArray[np.int64]]:
+def _book(
+    symbol: str,
+    frame: pl.DataFrame,
+    since_us: int | None,
+    trade_from: date | datetime | None,
+    actions: pl.DataFrame | None,
+) -> Book:
+    ts_us = frame["ts_utc"].dt.epoch("us").to_numpy()
+    if (np.diff(ts_us) <= 0).any():
+        raise UsageError(f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…).")
+    start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
+    if start == len(ts_us):
+        raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
+    raw = BarArrays.of(frame)
+    ratio, dividend = _events(symbol, ts_us, actions)
+    return Book(symbol, _without_splits(raw, ratio), raw.open, raw.close, ts_us, start, ratio, dividend)
+
+
+def _events(
+    symbol: str, ts_us: NDArray[np.int64], actions: pl.DataFrame | None
+) -> tuple[FloatArray, FloatArray]:
+    ratio, dividend = np.ones(len(ts_us)), np.zeros(len(ts_us))
+    if actions is None:
+        return ratio, dividend
+    for row in actions.filter(pl.col("symbol") == symbol).iter_rows(named=True):
+        midnight_us = int(datetime.combine(row["session"], time(), UTC).timestamp()) * 1_000_000
+        bar = int(np.searchsorted(ts_us, midnight_us))
+        if 0 < bar < len(ts_us):  # before the first bar nothing is held
+            if row["kind"] == "split":
+                ratio[bar] *= row["ratio"]
+            else:
+                dividend[bar] += row["amount"]
+    return ratio, dividend
+
+
+def _without_splits(bars: BarArrays, ratio: FloatArray) -> BarArrays:
+    """Prices before each split as if it had been so from the start: an average knows nothing of splits."""
+    if not (ratio != 1.0).any():
+        return bars
+    later = np.concatenate((np.cumprod(ratio[::-1])[::-1][1:], [1.0]))
+    return bars._replace(
+        open=bars.open / later,
+        high=bars.high / later,
+        low=bars.low / later,
+        close=bars.close / later,
+        volume=bars.volume * later,
+    )
+
+
+def feature_table(
+    book: Book, strategies: Sequence[Strategy], delay_bars: int = 0
+) -> tuple[FloatArray, NDArray[np.int64]]:
     """(distinct features × bars, strategies × features as rows of the former)."""
     rows: dict[Any, int] = {}
     sets = [
         [rows.setdefault(spec, len(rows)) for spec in strategy.feature_specs().values()]
         for strategy in strategies
     ]
-    table = np.empty((len(rows), len(book.bars)))
+    table = np.empty((len(rows), len(book.ts_us)))
     for spec, row in rows.items():
         table[row] = spec.batch(book.bars)
+    if delay_bars:
+        late = np.full_like(table, np.nan)
+        late[:, delay_bars:] = table[:, :-delay_bars]
+        table = late
     return table, np.array(sets, dtype=np.int64)
-
-
-def run_pass(
-    strategy: type[Strategy],
-    book: Book,
-    terms: Terms,
-    table: FloatArray,
-    sets: NDArray[np.int64],
-    equity: FloatArray | None = None,
-    orders: NDArray[Any] | None = None,
-) -> tuple[FloatArray, int]:
-    """(tallies, one row per set; number of orders of the last set).  Releases the GIL while it runs."""
-    tallies = np.zeros((len(sets), len(TALLY)))
-    recorded = no_equity() if equity is None else equity
-    try:
-        ordered = _call(strategy, book, terms, table, sets, tallies, recorded, orders)
-    except Exception as error:  # whatever a person's decide raises
-        raise _failure(
-            strategy, book, terms, table, sets, f"raised {type(error).__name__}: {error}"
-        ) from error
-    if ordered < 0:
-        raise _failure(strategy, book, terms, table, sets, "gave an infinite target")
-    return tallies, ordered
-
-
-def _call(
-    strategy: type[Strategy],
-    book: Book,
-    terms: Terms,
-    table: FloatArray,
-    sets: NDArray[np.int64],
-    tallies: FloatArray,
-    equity: FloatArray,
-    orders: NDArray[Any] | None,
-) -> int:
-    ordered: int = kernel_of(strategy)(
-        table,
-        sets,
-        book.bars.open,
-        book.bars.close,
-        book.start,
-        terms.capital,
-        terms.lot,
-        terms.costs.slippage_bps,
-        terms.costs.commission_bps,
-        terms.costs.commission_min,
-        tallies,
-        equity,
-        no_orders() if orders is None else orders,
-    )
-    return ordered
-
-
-def _failure(
-    strategy: type[Strategy],
-    book: Book,
-    terms: Terms,
-    table: FloatArray,
-    sets: NDArray[np.int64],
-    why: str,
-) -> UsageError:
-    """Run once more, one set at a time, to say at which bar and on what `decide` failed."""
-    tallies = np.zeros((1, len(TALLY)))
-    bar, rows = book.start, sets[0]
-    for rows in sets:
-        curve = np.full(len(book.bars), np.nan)
-        try:
-            ordered = _call(strategy, book, terms, table, rows[None, :], tallies, curve, None)
-        except Exception:
-            ordered = -1
-        if ordered < 0:
-            bar = int(np.flatnonzero(~np.isnan(curve))[-1])  # equity is recorded before the decision
-            break
-    when = datetime.fromtimestamp(book.ts_us[bar] / 1e6, UTC)
-    seen = zip(strategy.inputs()._fields, table[rows, bar], strict=True)
-    return UsageError(
-        f"{strategy.__name__}.decide {why} for {book.symbol} at {when:%Y-%m-%d %H:%M} UTC (bar {bar}), "
-        f"where {', '.join(f'x.{name} = {value:g}' for name, value in seen)}",
-        "Return a finite multiple of equity, or NaN to decide nothing.",
-    )
-
-
-class Portfolio:
-    """Independent books side by side, on the union of their timestamps."""
-
-    def __init__(self, books: Sequence[Book], capital: float) -> None:
-        self.books = books
-        self.capital = capital
-        self.ts_us = np.unique(np.concatenate([book.ts_us[book.start :] for book in books]))
-        # Before its first bar a book is worth its capital, after its last one what it was worth then.
-        self._newest = [np.searchsorted(book.ts_us, self.ts_us, side="right") - 1 for book in books]
-
-    def equity(self, curves: Sequence[FloatArray]) -> FloatArray:
-        """The sum of the books' equity curves (each as long as its book's bars)."""
-        total = np.zeros(len(self.ts_us))
-        share = self.capital / len(self.books)
-        for book, curve, newest in zip(self.books, curves, self._newest, strict=True):
-            total += np.where(newest < book.start, share, curve[np.maximum(newest, 0)])
-        return total
-
-    def tally(self, equity: FloatArray, tallies: FloatArray) -> FloatArray:
-        """The tally of the sum: moments of the summed equity, trading added up, exposure averaged."""
-        if len(self.books) == 1:
-            return np.asarray(tallies[0])
-        added: FloatArray = tallies.sum(axis=0)
-        held = tallies[:, _PLACE["held_bars"]] / tallies[:, _PLACE["bars"]]
-        seen = _observe_all(equity, self.capital)
-        added[: len(seen) + 1] = (len(equity), *seen)
-        added[_PLACE["held_bars"]] = held.mean() * len(equity)
-        return added
-
-
-def _every_observation(equity: FloatArray, capital: float) -> tuple[float, ...]:
-    seen = moments_of(capital)
-    for value in equity:
-        seen = observe(seen, value)
-    return seen.equity, seen.total, seen.squares, seen.downside, seen.drawdown, seen.equity_total
-
-
-_observe_all: Any = numba.njit(_every_observation)
-cache_on_disk(_observe_all, [_every_observation.__code__.co_code, moments])
-
-
-def named(tallies: FloatArray) -> dict[str, FloatArray]:
-    """Tallies (sets × columns) by name."""
-    return {name: tallies[:, place] for name, place in _PLACE.items()}
 
 
 def _instant_us(instant: date | datetime | None) -> int | None:

@@ -22,7 +22,7 @@ class _Unfollowable(Exception):
 
 class _FingerprintCache(FunctionCache):
     def __init__(self, py_func: Any, fingerprint: str) -> None:
-        super().__init__(py_func)  # type: ignore[no-untyped-call]
+        super().__init__(py_func)
         self._fingerprint = fingerprint
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:

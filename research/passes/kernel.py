@@ -1,161 +1,140 @@
-"""The fused pass: bars × parameter sets through features, `decide`, sizing, fills and moments in one loop.
+"""The fused passes: tiles of bars outside, parameter sets inside, so that a tile's features stay in the cache.
 
-Generic over the strategy: its compiled `decide` and its features' names are linked into the loop, and the book
-arithmetic is execution.strategy's own.  Timing is the contract's: decide on the close of bar t, size there, fill at
-the open of bar t+1.
+Timing is the contract's: decide on the close of bar t, size there, fill at the open of bar t+1.  Both passes are
+generic over the strategy and compiled once; they call its rule (rules.py) through a function pointer:
+
+- `decide(x)`: the rule fills a line of targets, a comparison marks where they change, and the account jumps from
+  change to change.
+- `decide(x, position)`: the rule runs, bar by bar, to the next change; the account catches up.
 """
 
-import math
+from functools import cache
 from typing import Any, Final
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
-from numpy.typing import NDArray
+from numba import types
 
 from execution.strategy import Strategy, compiled, costs, position, sizing
-from execution.strategy.arrays import FloatArray
-from execution.strategy.costs import commission, fill_price
-from execution.strategy.position import Position, position_after_fill, position_at_close
-from execution.strategy.sizing import apply_fill, book_equity, order_quantity
-from research.passes import moments
+from research.passes import account, lanes, round_trips
+from research.passes.account import BOOK, Rates, Recording, Tape, hold, order, settle, step, wake
 from research.passes.compile_cache import cache_on_disk
-from research.passes.moments import Trading, fold_fill, moments_of, observe
+from research.passes.lanes import WORD, borrowed, changes, lowest_bit
+from research.passes.rules import BOOK_TYPE, FEATURES, NEXT_CHANGE, TARGETS, takes_position
 
-for written in (moments_of, observe, fold_fill):
-    register_jitable(written)
-
-TALLY: Final = (
-    "bars", "equity", "total", "squares", "downside", "drawdown", "equity_total", "held_bars",
-    "trades", "wins", "notional", "commission", "slippage",
-)  # fmt: skip
-"""The columns of a pass's result, one row per parameter set."""
-
-ORDER: Final = np.dtype(
-    [("bar", "i8"), ("qty", "f8"), ("target", "f8"), ("price", "f8"), ("commission", "f8")]
-)
-"""An order as the pass records it: decided at `bar`, filled at the next; NaN where that never came."""
-
-_GLUE: Final = """
-def pick(table, rows):
-    return ({pick})
-
-def read(columns, bar):
-    return inputs({read})
-
-def ready(x):
-    return {ready}
-"""
+TILE: Final = 1024
+"""Bars: one feature's share is 16 kB, those of a few dozen stay in the second-level cache."""
 
 
-_kernels: dict[type[Strategy], Any] = {}
+def _run_targets(  # type: ignore[no-untyped-def]
+    rule, features, sets, tape, rates, books, blocks, recording, where
+):
+    open_, close = borrowed(tape.open), borrowed(tape.close)
+    firsts, lasts, block_of = tape.first, tape.last, tape.block
+    nights, ratio, dividend = tape.nights, tape.ratio, tape.dividend
+    curve, orders = borrowed(recording.equity), borrowed(recording.orders)
+    targets = np.empty(1 + TILE + WORD)
+    for tile in range(firsts.size):
+        first, last, block = firsts[tile], lasts[tile], block_of[tile]
+        count = last - first
+        for number in range(sets.shape[0]):
+            book = books[number]
+            where[0], where[1] = number, first
+            total, squares = book.total, book.squares
+            wake(book, nights[tile], dividend[tile], ratio[tile], close[first - 1], open_[first], rates)
+            targets[0] = book.previous
+            rule(features, sets[number], first, last, targets)
+            targets[1 + count : 1 + count + WORD] = np.nan  # never a change
+            book.previous = targets[count]
+            at = first
+            for place in range(0, count, WORD):
+                left = changes(targets, 1 + place)
+                while left != 0:
+                    change = place + lowest_bit(left)
+                    left &= left - np.uint64(1)
+                    target = targets[1 + change]
+                    if target != book.target:
+                        bar = first + change
+                        settle(book, open_, close, at, bar + 1, rates, curve, orders)
+                        at = bar + 1
+                        if not order(book, target, bar, close[bar], rates, orders):
+                            where[1] = bar
+                            return -1
+            settle(book, open_, close, at, last, rates, curve, orders)
+            blocks[number, 0, block] += book.total - total
+            blocks[number, 1, block] += book.squares - squares
+    return 0
+
+
+def _run_next_change(  # type: ignore[no-untyped-def]
+    rule, features, sets, tape, rates, books, blocks, recording, where
+):
+    open_, close = borrowed(tape.open), borrowed(tape.close)
+    firsts, lasts, block_of = tape.first, tape.last, tape.block
+    nights, ratio, dividend = tape.nights, tape.ratio, tape.dividend
+    curve, orders = borrowed(recording.equity), borrowed(recording.orders)
+    for tile in range(firsts.size):
+        first, last, block = firsts[tile], lasts[tile], block_of[tile]
+        for number in range(sets.shape[0]):
+            book = books[number]
+            where[0], where[1] = number, first
+            total, squares = book.total, book.squares
+            wake(book, nights[tile], dividend[tile], ratio[tile], close[first - 1], open_[first], rates)
+            rows = sets[number]
+            at = first
+            bar = first
+            while bar < last:
+                if book.pending != 0.0 or book.touched != 0.0:
+                    step(book, open_, close, bar, rates, curve, orders)
+                    at = bar + 1
+                change = rule(features, rows, close, bar, last, book)
+                if change == last:
+                    break
+                if at < change + 1:
+                    hold(book, close, at, change + 1, curve)
+                    at = change + 1
+                if not order(book, book.decided, change, close[change], rates, orders):
+                    where[1] = change
+                    return -1
+                bar = change + 1
+            if at < last:
+                hold(book, close, at, last, curve)
+            blocks[number, 0, block] += book.total - total
+            blocks[number, 1, block] += book.squares - squares
+    return 0
 
 
 def kernel_of(strategy: type[Strategy]) -> Any:
-    """The compiled pass of a strategy class.
+    """The pass for a strategy class.
 
-    run(features, sets, open, close, start, capital, lot, slippage_bps, commission_bps, commission_min,
-        tallies, equity, orders) -> number of orders of the last set, or -1 - bar where `decide` gave an infinite
-    target.  `equity` and `orders` record the last set when they are not empty.
+    run(rule, features, sets, tape, rates, books, blocks, recording, where) -> 0, or -1 where a target is more than
+    the account allows.  features: rows × bars; sets: parameter sets × the rows they read; books and blocks (sets ×
+    sum and sum of squares × blocks) are filled; where: the set and the bar, or the tile's first, at which it stopped.
     """
-    if strategy not in _kernels:
-        _kernels[strategy] = _make_kernel(strategy)
-    return _kernels[strategy]
+    return _pass(takes_position(strategy))
 
 
-def _make_kernel(strategy: type[Strategy]) -> Any:
-    decide, inputs = strategy.compiled(), strategy.inputs()
-    pick, read, ready = _glue(inputs)
-
-    def run(  # type: ignore[no-untyped-def]
-        features, sets, open_, close, start, capital, lot,
-        slippage_bps, commission_bps, commission_min, tallies, equity_out, orders,
-    ):  # fmt: skip
-        ordered = 0
-        for number in range(sets.shape[0]):
-            columns = pick(features, sets[number])
-            ordered = 0
-            cash, shares, last_target, pending = capital, 0.0, 0.0, 0.0
-            held = Position(0.0, 0.0, 0.0, 0.0, 0.0)
-            seen = moments_of(capital)
-            trading = Trading(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-            held_bars = 0
-            for bar in range(start, close.size):
-                if pending != 0.0:
-                    price = fill_price(open_[bar], pending, slippage_bps)
-                    fee = commission(pending, price, commission_bps, commission_min)
-                    trading = fold_fill(trading, shares, held.average_entry, pending, price, open_[bar], fee)
-                    cash, shares = apply_fill(cash, shares, pending, price, fee)
-                    held = position_after_fill(held, pending, price)
-                    if orders.size > 0:
-                        orders[ordered - 1].price = price
-                        orders[ordered - 1].commission = fee
-                    pending = 0.0
-                at_close = close[bar]
-                held = position_at_close(held, at_close)
-                equity = book_equity(cash, shares, at_close)
-                seen = observe(seen, equity)
-                if equity_out.size > 0:
-                    equity_out[bar] = equity
-                if shares != 0.0:
-                    held_bars += 1
-                x = read(columns, bar)
-                if ready(x):
-                    target = decide(x, held)
-                    if target != last_target and not math.isnan(target):
-                        if math.isinf(target):
-                            return -1 - bar
-                        last_target = target
-                        pending = order_quantity(target, equity, at_close, shares, lot)
-                        if pending != 0.0:
-                            if orders.size > 0:
-                                orders[ordered].bar = bar
-                                orders[ordered].qty = pending
-                                orders[ordered].target = target
-                                orders[ordered].price = np.nan
-                                orders[ordered].commission = np.nan
-                            ordered += 1
-            row = tallies[number]
-            row[0] = close.size - start
-            row[1] = seen.equity
-            row[2] = seen.total
-            row[3] = seen.squares
-            row[4] = seen.downside
-            row[5] = seen.drawdown
-            row[6] = seen.equity_total
-            row[7] = held_bars
-            row[8] = trading.trades
-            row[9] = trading.wins
-            row[10] = trading.notional
-            row[11] = trading.commission
-            row[12] = trading.slippage
-        return ordered
-
-    kernel = numba.njit(nogil=True, error_model="numpy")(run)
-    here = (moments, costs, position, sizing, compiled)
-    cache_on_disk(kernel, [run.__code__.co_code, strategy.decide, inputs._fields, _GLUE, *here])
-    return kernel
-
-
-def _glue(inputs: type[Any]) -> tuple[Any, Any, Any]:
-    """Tuples as long as the strategy has features: numba needs their length in the code itself."""
-    places = range(len(inputs._fields))
-    text = _GLUE.format(
-        pick=" ".join(f"table[rows[{place}]]," for place in places),
-        read=" ".join(f"columns[{place}][bar]," for place in places),
-        ready=" and ".join(f"x[{place}] == x[{place}]" for place in places),
+@cache
+def _pass(with_position: bool) -> Any:
+    run, rule = (_run_next_change, NEXT_CHANGE) if with_position else (_run_targets, TARGETS)
+    kernel: Any = numba.njit(nogil=True, error_model="numpy")(run)
+    here = (account, lanes, round_trips, costs, position, sizing, compiled)
+    cache_on_disk(kernel, [run.__code__.co_code, run.__code__.co_consts, BOOK.names, *here])
+    integers, floats = np.zeros(1, dtype=np.int64), np.zeros(1)
+    tape = Tape(floats, floats, integers, integers, integers, floats, floats, floats)
+    recording = Recording(floats, np.empty(0, dtype=account.ORDER))
+    kernel.compile(
+        (
+            types.FunctionType(rule),
+            FEATURES,
+            types.Array(types.int64, 2, "C"),
+            numba.typeof(tape),
+            numba.typeof(Rates(*(1.0 for _ in Rates._fields))),
+            types.Array(BOOK_TYPE, 1, "C", aligned=False),
+            types.Array(types.float64, 3, "C"),
+            numba.typeof(recording),
+            types.Array(types.int64, 1, "C"),
+        )
     )
-    made: dict[str, Any] = {"inputs": inputs}
-    exec(text, made)
-    pick, read, ready = (numba.njit(made[name]) for name in ("pick", "read", "ready"))
-    return pick, read, ready
-
-
-def no_equity() -> FloatArray:
-    """Tells the pass not to record equity."""
-    return np.empty(0)
-
-
-def no_orders() -> NDArray[Any]:
-    """Tells the pass not to record orders."""
-    return np.empty(0, dtype=ORDER)
+    kernel.disable_compile()
+    return kernel

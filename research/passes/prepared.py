@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -13,12 +12,13 @@ from numpy.typing import NDArray
 from data.errors import UsageError
 from execution.strategy import CostModel, Strategy
 from execution.strategy.arrays import FloatArray
-from research.passes.books import Book, Portfolio, Terms, books_of, feature_table, named, run_pass
+from research.passes.account import TALLY
+from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of, feature_table
+from research.passes.desk import Desk
 from research.passes.kernel import kernel_of
+from research.passes.rules import rule_of
+from research.passes.running import Tallies, no_recording, run_pass
 from research.statistics import as_frame, bars_per_year, from_tally
-
-BLOCKS: Final = 16
-"""Blocks of equal length for which the sums of returns are kept: what cross-validation by blocks combines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +39,59 @@ class Prepared:
     """Sets that can run: `run` any slice of them, `frame` and `blocks` read what came of it."""
 
     def __init__(
-        self,
-        strategy: type[Strategy],
-        books: list[Book],
-        sets: Sequence[Strategy],
-        terms: Terms,
-        capital: float,
+        self, strategy: type[Strategy], books: list[Book], sets: Sequence[Strategy], terms: Terms, blocks: int
     ) -> None:
-        self.strategy, self.sets, self.capital = strategy, list(sets), capital
-        self._books, self._terms = books, terms
-        self._portfolio = Portfolio(books, capital)
-        _refuse_what_does_not_fit(books, self.sets)
-        self._tables = [feature_table(book, self.sets) for book in books]
-        kernel_of(strategy)  # once, before threads race for it
+        self.strategy, self.sets, self.terms = strategy, list(sets), terms
+        self.capital = terms.capital * len(books)
+        self._books = books
+        self._tapes = [book.tape(terms, blocks) for book in books]
+        self._desk = Desk(books, self.capital, blocks)
+        refuse_what_does_not_fit(books, self.sets)
+        self._tables = [feature_table(book, self.sets, terms.delay_bars) for book in books]
+        kernel_of(strategy), rule_of(strategy)  # once, before threads race for them
         self.symbols = tuple(book.symbol for book in books)
-        self.ts_us: NDArray[np.int64] = self._portfolio.ts_us
+        self.ts_us: NDArray[np.int64] = self._desk.ts_us
         self.bars_per_year = bars_per_year(pl.Series(self.ts_us).cast(pl.Datetime("us", "UTC")))
 
     def run(self, chunk: slice) -> FloatArray:
         """One row per set of the chunk.  Releases the GIL while it computes."""
         if len(self._books) == 1:
             table, rows = self._tables[0]
-            return run_pass(self.strategy, self._books[0], self._terms, table, rows[chunk])[0]
-        return np.stack([self._one(number) for number in range(len(self.sets))[chunk]])
+            tallies, _ = run_pass(
+                self.strategy, self._books[0], self.terms, table, rows[chunk], self._tapes[0]
+            )
+            return _rows(tallies)
+        return np.concatenate([_rows(self._one(number)) for number in range(len(self.sets))[chunk]])
 
-    def _one(self, number: int) -> FloatArray:
-        curves = [np.zeros(len(book.bars)) for book in self._books]
+    def _one(self, number: int) -> Tallies:
+        nothing = no_recording()
+        recordings = [nothing._replace(equity=np.zeros(len(book.ts_us))) for book in self._books]
         each = [
-            run_pass(self.strategy, book, self._terms, table, rows[number : number + 1], curve)[0][0]
-            for book, (table, rows), curve in zip(self._books, self._tables, curves, strict=True)
+            run_pass(self.strategy, book, self.terms, table, rows[number : number + 1], tape, recording)[0]
+            for book, tape, (table, rows), recording in zip(
+                self._books, self._tapes, self._tables, recordings, strict=True
+            )
         ]
-        return self._portfolio.tally(self._portfolio.equity(curves), np.stack(each))
+        return self._desk.tally(self._desk.equity([each.equity for each in recordings]), each)
 
     def frame(self, tallies: FloatArray) -> pl.DataFrame:
         """Parameters, then statistics; one row per set, for tallies of all sets in their order."""
         chosen = pl.DataFrame([each.params() for each in self.sets])
-        statistics = as_frame(from_tally(named(tallies), self.capital, self.bars_per_year))
+        named = {name: tallies[:, place] for place, name in enumerate(TALLY)}
+        statistics = as_frame(from_tally(named, self.capital, self.bars_per_year))
         return pl.concat([chosen, statistics], how="horizontal")
 
     def blocks(self, tallies: FloatArray) -> Blocks:
         """The sums by block, for tallies of all sets in their order."""
-        raise NotImplementedError
+        bounds = self._desk.bounds
+        count = len(bounds) - 1
+        sums = tallies[:, len(TALLY) :].reshape(len(tallies), 2, count)
+        return Blocks(
+            first_ts_us=self.ts_us[bounds[:-1]],
+            counts=np.diff(bounds).astype(np.float64),
+            totals=np.ascontiguousarray(sums[:, 0]),
+            squares=np.ascontiguousarray(sums[:, 1]),
+        )
 
 
 def prepare(
@@ -90,19 +102,29 @@ def prepare(
     capital: float = 100_000.0,
     costs: CostModel | None = None,
     lot: float = 1.0,
+    leverage: float = LEVERAGE,
+    fill: Fill = "next_open",
     trade_from: date | datetime | None = None,
+    actions: pl.DataFrame | None = None,
+    delay_bars: int = 0,
+    blocks: int = BLOCKS,
 ) -> Prepared:
     """Each symbol is a book of capital / symbols; bars before `trade_from` only warm up features."""
-    books = books_of(bars, trade_from)
-    return Prepared(strategy, books, sets, Terms(capital / len(books), costs or CostModel(), lot), capital)
+    books = books_of(bars, trade_from, actions)
+    terms = Terms(capital / len(books), costs or CostModel(), lot, leverage, fill, delay_bars)
+    return Prepared(strategy, books, sets, terms, blocks)
 
 
-def _refuse_what_does_not_fit(books: list[Book], sets: list[Strategy]) -> None:
+def refuse_what_does_not_fit(books: Sequence[Book], sets: Sequence[Strategy]) -> None:
     distinct = len({spec for each in sets for spec in each.feature_specs().values()})
-    needed = distinct * sum(len(book.bars) for book in books) * 8
+    needed = distinct * sum(len(book.ts_us) for book in books) * 8
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > available / 2:
         raise UsageError(
             f"the sweep's {distinct} distinct features need {needed / 1e9:.1f} GB, over half of this machine's memory",
             "Sweep fewer parameter values at once, or fewer symbols or days.",
         )
+
+
+def _rows(tallies: Tallies) -> FloatArray:
+    return np.concatenate([tallies.books, tallies.blocks.reshape(len(tallies.books), -1)], axis=1)

@@ -118,12 +118,12 @@ import sys
 from pathlib import Path
 import numpy as np, polars as pl
 from execution.strategy import load_strategy
-from research.passes.kernel import kernel_of
+from research.passes.rules import rule_of
 from research import sweep
 bars = pl.read_parquet(sys.argv[2])
 strategy = load_strategy(Path(sys.argv[1]))
 trades = sweep(strategy, bars, {})["trades"][0]
-print(trades, sum(kernel_of(strategy).stats.cache_hits.values()))
+print(trades, sum(rule_of(strategy).stats.cache_hits.values()))
 """
 
 
