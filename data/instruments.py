@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from data.calendars import NEW_YORK
+from data.calendars import NEW_YORK, ROUND_THE_CLOCK
 from data.errors import UsageError
 
 AssetClass = Literal["equity", "crypto", "option"]
@@ -57,6 +57,11 @@ def checked_symbol(symbol: str) -> str:
             "Write 1 to 32 capitals, digits and . / _ - that begin with a capital or a digit.",
         )
     return symbol
+
+
+def usual_calendar(symbol: str) -> str:
+    """The calendar by which a symbol trades where nobody says otherwise: pairs like BTC/USD never close."""
+    return ROUND_THE_CLOCK if "/" in symbol else NEW_YORK
 
 
 def option(symbol: str) -> Instrument | None:

@@ -28,8 +28,8 @@ from data.ingest import ingest
 from data.sources import source
 from execution.strategy import Strategy, constant, param, price, sma, strategy_source
 from research import CostModel, backtest, bars, report, sweep
-from research.charts import closes_chart, drawdown_chart, equity_chart, heat_map, price_chart
 from research.oracle import check
+from research.reports import closes_chart, drawdown_chart, equity_chart, price_chart
 from research.strategies.crossover import Crossover
 
 # %% [markdown]
@@ -103,10 +103,10 @@ class CrossoverWithStop(Strategy):
 # %%
 costs = CostModel(slippage_bps=1.0)
 swept = sweep(Crossover, minutes, {"fast": range(10, 61, 5), "slow": range(80, 241, 20)}, costs=costs)
-swept.sort("sharpe", descending=True, nulls_last=True).head(8)
+display(swept)
 
 # %%
-heat_map(swept, "fast", "slow", "sharpe")
+swept.heat_map("fast", "slow", by="max_drawdown")
 
 # %% [markdown]
 # A single bright cell is luck; a bright region may be more. The best of many tries always looks good: that is what
@@ -118,8 +118,8 @@ heat_map(swept, "fast", "slow", "sharpe")
 # One parameter set in full detail. Orders are decided and sized on a bar's close and filled at the next bar's open.
 
 # %%
-best = swept.sort("sharpe", descending=True, nulls_last=True).row(0, named=True)
-done = backtest(Crossover(fast=best["fast"], slow=best["slow"]), minutes, costs=costs)
+best = swept.best()
+done = backtest(best, minutes, costs=costs)
 display(done)
 
 # %%
@@ -148,7 +148,7 @@ print(f"{verdict.orders} orders compared, agrees: {verdict.agrees}")
 # Does the stop help? The same bars, the same costs:
 
 # %%
-stopped = backtest(CrossoverWithStop(fast=best["fast"], slow=best["slow"]), minutes, costs=costs)
+stopped = backtest(CrossoverWithStop(**best.params()), minutes, costs=costs)
 {"with stop": stopped.statistics["sharpe"], "without": done.statistics["sharpe"]}
 
 # %% [markdown]

@@ -72,8 +72,13 @@ class Study:
         from research.sweep import sweep
 
         rows = sweep(
-            self.strategy, bars, self.grid, capital=self.capital, costs=self.costs, progress=progress
-        )
+            self.strategy,
+            bars,
+            self.grid,
+            capital=self.capital,
+            costs=self.costs,
+            progress=None if progress is None else lambda so_far: progress(so_far.done, so_far.total),
+        ).frame
         # Equals are ordered by their parameters: whoever ranks them chooses the same one.
         descending = [True, *(False for _ in self.grid)]
         return rows.sort("sharpe", *self.grid, descending=descending, nulls_last=True)

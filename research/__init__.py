@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from execution.strategy import CostModel, Strategy
 from research.backtest import Backtest, backtest
-from research.report import report
+from research.reports import report
 from research.sweep import sweep
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """A backtest: one parameter set in full detail, by the very pass that sweeps."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -9,46 +10,95 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.orders import ORDER_SCHEMA
-from execution.strategy import CostModel, Strategy
-from execution.strategy.arrays import FloatArray
+from execution.strategy import CostModel, Portfolio, Strategy
+from execution.strategy.arrays import COLUMNS, FloatArray
 from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, feature_table
 from research.passes.desk import Desk
 from research.passes.running import Tallies, recording_of, run_pass
+from research.passes.universes import LaidOut
+from research.records import Record, Unrecorded, keep_out_of_holdout, known_actions, record_backtest
 from research.statistics import as_row, bars_per_year, from_tally
 from research.trades import trades_of
 
 _TS: Final = pl.Datetime("us", "UTC")
+
+NOT_ASKED: Final = Unrecorded("it is part of something else")
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
     """What one strategy would have done: orders, trades, equity, statistics."""
 
-    strategy: Strategy
+    strategy: Strategy | Portfolio
     symbols: tuple[str, ...]
     capital: float
-    costs: CostModel
-    lot: float
+    terms: Terms
     bars: pl.DataFrame
+    actions: pl.DataFrame | None
     orders: pl.DataFrame
     """data.orders.ORDER_SCHEMA, by symbol, then time; fill columns are null until filled"""
     trades: pl.DataFrame
-    """research.trades.TRADE_SCHEMA; the last of a symbol may still be open"""
+    """research.trades.TRADE_SCHEMA; the last of a symbol may still be open; in shares as they are after splits"""
     equity: pl.DataFrame
-    """ts_utc, equity: the sum over symbols at each close"""
+    """ts_utc, equity: the account at each close"""
     books: pl.DataFrame
     """symbol, ts_utc, equity: each symbol on its own"""
     statistics: dict[str, Any]
     """research.statistics.NAMES -> number, None where it does not exist"""
+    record: Record | Unrecorded = NOT_ASKED
+    """where it is on record, or why it is not"""
+
+    @property
+    def costs(self) -> CostModel:
+        return self.terms.costs
+
+    @property
+    def lot(self) -> float:
+        return self.terms.lot
 
     def _repr_html_(self) -> str:
-        from research.report import summary_html
+        from research.reports import summary_html
 
         return summary_html(self)
 
 
 def backtest(
-    strategy: Strategy,
+    strategy: Strategy | Portfolio,
+    bars: pl.DataFrame,
+    *,
+    capital: float = 100_000.0,
+    costs: CostModel | None = None,
+    lot: float = 1.0,
+    leverage: float = LEVERAGE,
+    fill: Fill = "next_open",
+    trade_from: date | datetime | None = None,
+    actions: pl.DataFrame | None = None,
+    delay_bars: int = 0,
+    record: bool = True,
+) -> Backtest:
+    """Trade `strategy` over `bars`; bars before `trade_from` only warm up features.
+
+    A Strategy has a book of capital / symbols for each symbol, a Portfolio one account.  `actions`
+    (data.instruments.ACTION_SCHEMA) are the splits and dividends in raw prices; of bars from research.bars they are
+    known.  The run goes on record and into the trial ledger; with record=False the result says that it did not.
+    """
+    keep_out_of_holdout(type(strategy), bars)
+    if actions is None and {"symbol", "ts_utc", *COLUMNS} <= set(bars.columns):
+        actions = known_actions(bars)
+    done = run_backtest(
+        strategy, bars, capital=capital, costs=costs, lot=lot, leverage=leverage, fill=fill,
+        trade_from=trade_from, actions=actions, delay_bars=delay_bars,
+    )  # fmt: skip
+    terms: dict[str, Any] = {"lot": lot, "leverage": leverage, "trade_from": trade_from, "actions": actions}
+    if fill != "next_open":
+        terms["fill"] = fill
+    if delay_bars:
+        terms["delay_bars"] = delay_bars
+    return replace(done, record=record_backtest(done, terms=terms, record=record))
+
+
+def run_backtest(
+    strategy: Strategy | Portfolio,
     bars: pl.DataFrame,
     *,
     capital: float = 100_000.0,
@@ -60,49 +110,82 @@ def backtest(
     actions: pl.DataFrame | None = None,
     delay_bars: int = 0,
 ) -> Backtest:
-    """Trade `strategy` over `bars`: each symbol is a book of capital / symbols; bars before `trade_from` warm up."""
+    """`backtest` alone: nothing is recorded, and no holdout is looked after.  For what is part of something else."""
     books = books_of(bars, trade_from, actions)
-    terms = Terms(capital / len(books), costs or CostModel(), lot, leverage, fill, delay_bars)
-    desk = Desk(books, capital)
-    passes = [_run(strategy, book, terms) for book in books]
-    equity = desk.equity([curve for _, curve, _ in passes])
-    tally = desk.tally(equity, [tallies for tallies, _, _ in passes])
-    timeline = pl.Series("ts_utc", desk.ts_us).cast(_TS)
-    orders = pl.concat([orders for _, _, orders in passes])
+    terms = Terms(capital, costs or CostModel(), lot, leverage, fill, delay_bars)
+    if isinstance(strategy, Portfolio):
+        run = _run_portfolio(strategy, books, terms)
+    else:
+        run = _run_books(strategy, books, replace(terms, capital=capital / len(books)))
+    timeline = pl.Series("ts_utc", run.ts_us).cast(_TS)
     return Backtest(
         strategy=strategy,
         symbols=tuple(book.symbol for book in books),
         capital=capital,
-        costs=terms.costs,
-        lot=lot,
+        terms=terms,
         bars=bars,
-        orders=orders,
-        trades=trades_of(orders),
-        equity=pl.DataFrame({"ts_utc": timeline, "equity": equity}),
-        books=pl.concat([_curve(book, curve) for book, (_, curve, _) in zip(books, passes, strict=True)]),
-        statistics=as_row(from_tally(tally.named(), capital, bars_per_year(timeline))),
+        actions=actions,
+        orders=run.orders,
+        trades=trades_of(_in_shares_of_today(run.orders, books)),
+        equity=pl.DataFrame({"ts_utc": timeline, "equity": run.equity}),
+        books=run.books,
+        statistics=as_row(from_tally(run.tallies.named(), capital, bars_per_year(timeline))),
     )
 
 
-def _run(strategy: Strategy, book: Book, terms: Terms) -> tuple[Tallies, FloatArray, pl.DataFrame]:
-    table, sets = feature_table(book, [strategy], terms.delay_bars)
-    recording = recording_of(len(book.ts_us))
-    tallies, ordered = run_pass(type(strategy), book, terms, table, sets, book.tape(terms), recording)
-    return tallies, recording.equity, _order_frame(book, recording.orders[:ordered])
+@dataclass(frozen=True, slots=True)
+class _Run:
+    tallies: Tallies
+    ts_us: NDArray[np.int64]
+    equity: FloatArray
+    orders: pl.DataFrame
+    books: pl.DataFrame
 
 
-def _order_frame(book: Book, orders: NDArray[Any]) -> pl.DataFrame:
-    at = orders["bar"]
-    filled = ~np.isnan(orders["price"])
-    fill_ts = pl.Series(book.ts_us[np.minimum(at + 1, len(book.ts_us) - 1)]).cast(_TS)
+def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
+    desk = Desk(books, terms.capital * len(books))
+    each, curves, orders = [], [], []
+    for book in books:
+        table, sets = feature_table(book, [strategy], terms.delay_bars)
+        recording = recording_of(len(book.ts_us))
+        tallies, ordered = run_pass(type(strategy), book, terms, table, sets, book.tape(terms), recording)
+        each.append(tallies)
+        curves.append(recording.equity)
+        orders.append(_order_frame(recording.orders[:ordered], [book.symbol], book.ts_us, terms))
+    equity = desk.equity(curves)
+    lines = [
+        _curve(book.symbol, book.ts_us[book.start :], curve[book.start :])
+        for book, curve in zip(books, curves, strict=True)
+    ]
+    return _Run(desk.tally(equity, each), desk.ts_us, equity, pl.concat(orders), pl.concat(lines))
+
+
+def _run_portfolio(strategy: Portfolio, books: Sequence[Book], terms: Terms) -> _Run:
+    laid = LaidOut(books, terms)
+    features, sets = laid.features([strategy])
+    recording = laid.recording()
+    tallies, ordered = laid.run(type(strategy), features, sets, recording)
+    orders = recording.orders[:ordered]
+    curves = laid.curves(orders)
+    lines = [_curve(symbol, laid.ts_us, curves[:, place]) for place, symbol in enumerate(laid.symbols)]
+    frame = _order_frame(orders, laid.symbols, laid.ts_us, terms).sort("symbol", "bar_ts_utc")
+    return _Run(tallies, laid.ts_us, recording.equity, frame, pl.concat(lines))
+
+
+def _order_frame(
+    orders: NDArray[Any], symbols: Sequence[str], ts_us: NDArray[np.int64], terms: Terms
+) -> pl.DataFrame:
+    filled = orders["fill_bar"] >= 0
+    # A fill at the close is booked with the next bar, but it happened on this one.
+    at = orders["bar"] if terms.fill == "close" else orders["fill_bar"]
     frame = pl.DataFrame(
         {
-            "symbol": pl.Series([book.symbol] * len(orders), dtype=pl.String),
-            "bar_ts_utc": pl.Series(book.ts_us[at]).cast(_TS),
+            "symbol": pl.Series(symbols, dtype=pl.String).gather(orders["symbol"]),
+            "bar_ts_utc": pl.Series(ts_us[orders["bar"]]).cast(_TS),
             "side": pl.Series(np.where(orders["qty"] > 0.0, "buy", "sell"), dtype=pl.String),
             "qty": np.abs(orders["qty"]),
             "target": orders["target"],
-            "fill_ts_utc": fill_ts,
+            "fill_ts_utc": pl.Series(ts_us[at]).cast(_TS),
             "fill_price": orders["price"],
             "commission": orders["commission"],
             "filled": filled,
@@ -114,11 +197,37 @@ def _order_frame(book: Book, orders: NDArray[Any]) -> pl.DataFrame:
     ).select(ORDER_SCHEMA.names())
 
 
-def _curve(book: Book, curve: FloatArray) -> pl.DataFrame:
+def _in_shares_of_today(orders: pl.DataFrame, books: Sequence[Book]) -> pl.DataFrame:
+    """Orders before a split as if it had been so from the start, so that a round trip may span it."""
+    parts = []
+    for book in books:
+        if not (book.ratio != 1.0).any():
+            continue
+        later = np.append(np.cumprod(book.ratio[::-1])[::-1][1:], 1.0)
+        parts.append(
+            pl.DataFrame(
+                {
+                    "symbol": pl.repeat(book.symbol, len(later), eager=True),
+                    "fill_ts_utc": pl.Series(book.ts_us).cast(_TS),
+                    "later": later,
+                }
+            )
+        )
+    if not parts:
+        return orders
+    later_splits = pl.col("later").fill_null(1.0)
+    return (
+        orders.join(pl.concat(parts), on=["symbol", "fill_ts_utc"], how="left", maintain_order="left")
+        .with_columns(qty=pl.col("qty") * later_splits, fill_price=pl.col("fill_price") / later_splits)
+        .drop("later")
+    )
+
+
+def _curve(symbol: str, ts_us: NDArray[np.int64], equity: FloatArray) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "symbol": pl.Series([book.symbol] * (len(curve) - book.start), dtype=pl.String),
-            "ts_utc": pl.Series(book.ts_us[book.start :]).cast(_TS),
-            "equity": curve[book.start :],
+            "symbol": pl.repeat(symbol, len(equity), eager=True),
+            "ts_utc": pl.Series(ts_us).cast(_TS),
+            "equity": equity,
         }
     )

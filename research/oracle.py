@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from execution.strategy import Portfolio
 from research.backtest import Backtest
 from research.passes.books import Book, books_of
 from research.reference import reference_backtest
@@ -57,6 +58,12 @@ def check(backtest: Backtest, oracle: OracleName = "vectorbt") -> Verdict:
 
 def _not_expressible(backtest: Backtest) -> str | None:
     costs, orders = backtest.costs, backtest.orders
+    if isinstance(backtest.strategy, Portfolio):
+        return "it sizes the orders of one account one after another, not on what the account was worth"
+    if backtest.terms.fill == "close" or backtest.actions is not None:
+        return "it knows neither fills at the close they were decided on nor splits and dividends"
+    if costs.borrow_bps > 0.0 or costs.interest_bps > 0.0:
+        return "it charges neither borrow fees nor interest"
     if costs.commission_bps > 0.0 and costs.commission_min > 0.0:
         return "it adds a commission's rate and minimum where a broker takes the larger"
     targets = orders["target"]
@@ -83,13 +90,8 @@ def _check_reference(backtest: Backtest, why_not: str | None) -> Verdict:
     differences = _compare_orders(
         ours, [(o.symbol, o.bar_ts_us, o.qty, o.price, o.commission) for o in theirs.orders]
     )
-    # Curves may start on different bars: each is laid on the portfolio's time line as the backtest lays its own.
-    total = np.zeros(len(backtest.equity))
     timeline = backtest.equity["ts_utc"]
-    for (symbol,), book in backtest.books.group_by("symbol", maintain_order=True):
-        curve = pl.DataFrame({"ts_utc": book["ts_utc"], "theirs": theirs.equity[str(symbol)]})
-        laid = timeline.to_frame().join_asof(curve, on="ts_utc")["theirs"]
-        total += laid.fill_null(backtest.capital / len(backtest.symbols)).to_numpy()
+    total = np.array([theirs.equity[ts_us] for ts_us in timeline.dt.epoch("us")])
     year = bars_per_year(timeline)
     statistics = {
         "total_return": total[-1] / backtest.capital - 1.0,
@@ -218,8 +220,10 @@ def _verdict(
         mine = backtest.statistics[name]
         ours = float("nan") if mine is None else float(mine)
         compared[name] = (ours, value)
-        # A Sharpe ratio without deviation is no number for us, and no number or infinite for others.
-        if not _close(ours, value) and not (np.isnan(ours) and not np.isfinite(value)):
+        # A Sharpe ratio without deviation, or of an account that lost everything, is no number for us; others give
+        # infinity or some number.
+        meaningless = np.isnan(ours) and (not np.isfinite(value) or theirs["max_drawdown"] <= -1.0)
+        if not _close(ours, value) and not meaningless:
             differences.append(f"{name}: ours {ours!r}, theirs {value!r}")
     return Verdict(oracle, orders, compared, tuple(differences), why_not)
 

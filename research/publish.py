@@ -18,7 +18,7 @@ from execution.loading import TIMING
 from execution.strategy import CostModel, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest
-from research.report import report_html
+from research.reports import report_html
 
 
 def publish(

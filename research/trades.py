@@ -1,12 +1,13 @@
 """Round trips from filled orders: from flat to flat, or through zero."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
+import numba
+import numpy as np
 import polars as pl
 
-from execution.strategy.position import FLAT, Position, position_after_fill
+from execution.strategy.arrays import FloatArray
+from research.passes.compile_cache import cache_on_disk
 
 _TS: Final = pl.Datetime("us", "UTC")
 
@@ -26,78 +27,90 @@ TRADE_SCHEMA: Final = pl.Schema(
 )
 """side long or short; qty the most held; prices averaged; profit after commission; exit and profit null while open."""
 
-
-@dataclass
-class _RoundTrip:
-    symbol: str
-    side: str
-    entry_ts_utc: datetime
-    most: float = 0.0
-    bought: float = 0.0
-    paid: float = 0.0
-    sold: float = 0.0
-    received: float = 0.0
-    commission: float = 0.0
-
-    def fill(self, qty: float, price: float, commission: float, held: float) -> None:
-        if qty > 0.0:
-            self.bought += qty
-            self.paid += qty * price
-        else:
-            self.sold -= qty
-            self.received -= qty * price
-        self.commission += commission
-        self.most = max(self.most, abs(held))
-
-    def row(self, closed_utc: datetime | None) -> dict[str, Any]:
-        entered, left = (self.bought, self.paid), (self.sold, self.received)
-        if self.side == "short":
-            entered, left = left, entered
-        done = closed_utc is not None
-        profit = self.received - self.paid - self.commission
-        return {
-            "symbol": self.symbol,
-            "side": self.side,
-            "qty": self.most,
-            "entry_ts_utc": self.entry_ts_utc,
-            "entry_price": entered[1] / entered[0],
-            "exit_ts_utc": closed_utc,
-            "exit_price": left[1] / left[0] if done else None,
-            "commission": self.commission,
-            "profit": profit if done else None,
-            "profit_pct": profit / entered[1] * 100.0 if done else None,
-        }
+_TRIP: Final = np.dtype(
+    [
+        ("first", "i8"), ("last", "i8"), ("long", "i8"), ("most", "f8"), ("commission", "f8"),
+        ("bought", "f8"), ("paid", "f8"), ("sold", "f8"), ("received", "f8"),
+    ]
+)  # fmt: skip
+"""A round trip: its first and last fill (-1 while open), and what was bought and sold in it."""
 
 
 def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
     """The round trips of filled orders (data.orders.ORDER_SCHEMA), by symbol, then time."""
-    rows: list[dict[str, Any]] = []
-    filled = orders.filter(pl.col("fill_price").is_not_null())
-    for (symbol,), fills in filled.group_by("symbol", maintain_order=True):
-        rows += _trips(str(symbol), fills)
-    return pl.DataFrame(rows, schema=TRADE_SCHEMA)
+    fills = orders.filter(pl.col("fill_price").is_not_null())
+    signed = pl.when(pl.col("side") == "buy").then(pl.col("qty")).otherwise(-pl.col("qty"))
+    columns = fills.select(symbol=pl.col("symbol").rle_id(), qty=signed, price="fill_price", fee="commission")
+    trips = np.zeros(2 * len(fills), dtype=_TRIP)  # a fill through zero ends one and begins another
+    symbols, *numbers = (each.to_numpy(writable=True) for each in columns.get_columns())
+    trips = trips[: _round_trips(symbols.astype(np.int64), *numbers, trips)]
+    done = trips["last"] >= 0
+    entered, paid_in = _sides(trips, trips["long"] == 1)
+    left, paid_out = _sides(trips, trips["long"] == 0)
+    profit = trips["received"] - trips["paid"] - trips["commission"]
+    with np.errstate(all="ignore"):  # the far side of an open trip has no price
+        frame = pl.DataFrame(
+            {
+                "symbol": fills["symbol"].gather(trips["first"]),
+                "side": np.where(trips["long"] == 1, "long", "short"),
+                "qty": trips["most"],
+                "entry_ts_utc": fills["fill_ts_utc"].gather(trips["first"]),
+                "entry_price": paid_in / entered,
+                "exit_ts_utc": fills["fill_ts_utc"].gather(np.where(done, trips["last"], 0)),
+                "exit_price": paid_out / left,
+                "commission": trips["commission"],
+                "profit": profit,
+                "profit_pct": profit / paid_in * 100.0,
+            },
+            schema_overrides={"side": pl.String()},
+        )
+    over = pl.Series(done)
+    ended = ("exit_ts_utc", "exit_price", "profit", "profit_pct")
+    return frame.with_columns(pl.when(over).then(pl.col(name)).alias(name) for name in ended).cast(
+        TRADE_SCHEMA
+    )
 
 
-def _trips(symbol: str, fills: pl.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    held: Position = FLAT
-    trip: _RoundTrip | None = None
-    for side, size, at, price, commission in fills.select(
-        "side", "qty", "fill_ts_utc", "fill_price", "commission"
-    ).iter_rows():
-        rest = size if side == "buy" else -size
+def _sides(trips: Any, bought: Any) -> tuple[FloatArray, FloatArray]:
+    """(shares, money) of the side that was bought where `bought`, else of the side that was sold."""
+    return (
+        np.where(bought, trips["bought"], trips["sold"]),
+        np.where(bought, trips["paid"], trips["received"]),
+    )
+
+
+def _fold(symbols, quantities, prices, fees, trips):  # type: ignore[no-untyped-def]
+    """Write the trips of these fills, by symbol, then time; how many there are."""
+    count = 0
+    held = 0.0
+    for place in range(symbols.size):
+        if place > 0 and symbols[place] != symbols[place - 1]:
+            count += held != 0.0  # the other symbol's last trip stays open
+            held = 0.0
+        rest, fee = quantities[place], fees[place]
         while rest != 0.0:
-            if trip is None:
-                trip = _RoundTrip(symbol, "long" if rest > 0.0 else "short", at)
-            crosses = held.size != 0.0 and abs(rest) > abs(held.size) and (rest > 0.0) != (held.size > 0.0)
-            part = -held.size if crosses else rest
-            held = position_after_fill(held, part, price)
-            trip.fill(part, price, commission * (part / rest) if crosses else commission, held.size)
-            if held.size == 0.0:
-                rows.append(trip.row(at))
-                trip = None
-            commission -= commission * (part / rest)
+            trip = trips[count]
+            if held == 0.0:
+                trip.first, trip.last, trip.long = place, -1, 1 if rest > 0.0 else 0
+            crosses = held != 0.0 and abs(rest) > abs(held) and (rest > 0.0) != (held > 0.0)
+            part = -held if crosses else rest
+            charged = fee * (part / rest) if crosses else fee
+            held += part
+            if part > 0.0:
+                trip.bought += part
+                trip.paid += part * prices[place]
+            else:
+                trip.sold -= part
+                trip.received -= part * prices[place]
+            trip.commission += charged
+            trip.most = max(trip.most, abs(held))
+            if held == 0.0:
+                trip.last = place
+                count += 1
+            fee -= charged
             rest -= part
-    if trip is not None:
-        rows.append(trip.row(None))
-    return rows
+    return count + (held != 0.0)
+
+
+_round_trips: Any = numba.njit(nogil=True, error_model="numpy")(_fold)
+cache_on_disk(_round_trips, [_fold.__code__.co_code, _fold.__code__.co_consts])

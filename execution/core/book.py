@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from data.bar import Bar, bars_of
+from data.instruments import usual_calendar
 from execution.core.intents import Intent, client_order_id
 from execution.strategy import FLAT, Decider, Strategy
 from execution.strategy.position import position_after_fill, position_at_close
@@ -41,7 +42,7 @@ class Book:
         self.last_bar_us = 0
         self.last_close = math.nan
         self.in_flight: dict[str, float] = {}  # coid -> signed shares sent and not yet filled
-        self._decider = Decider(strategy)
+        self._decider = Decider(strategy, usual_calendar(symbol))
 
     def warm(self, history: pl.DataFrame) -> None:
         """Compute features over finished bars on which nothing may be decided."""
@@ -111,7 +112,9 @@ class Book:
         """Take in a bar; True when it changed the target."""
         self.last_bar_us, self.last_close = bar.ts_us, bar.close
         self.position = position_at_close(self.position, bar.close)
-        target = self._decider.on_bar(bar.open, bar.high, bar.low, bar.close, bar.volume, self.position)
+        target = self._decider.on_bar(
+            bar.open, bar.high, bar.low, bar.close, bar.volume, self.position, bar.ts_us
+        )
         if math.isnan(target) or target == self.target:
             return False
         self.target = target

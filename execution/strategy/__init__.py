@@ -1,47 +1,109 @@
 """The strategy contract: what a quant writes once and everything else runs.
 
 May import data; never numba, TA-Lib or pandas at import time (they load when a strategy is made).
-Start reading at contract.py; then features.py, sizing.py, incremental.py.
+Start reading at contract.py; then features/, sizing.py, incremental.py.
 """
 
-from execution.strategy.contract import Strategy
+from execution.strategy.allocator import Allocator
+from execution.strategy.arrays import BarArrays, Ohlcv
+from execution.strategy.contract import Portfolio, Positions, Strategy
 from execution.strategy.costs import CostModel
 from execution.strategy.features import (
+    Feature,
+    adx,
     atr,
+    bar_by_bar,
+    bollinger,
     constant,
     ema,
+    feature_columns,
     highest,
+    lag,
+    linreg_slope,
+    log_deviation,
+    log_return,
     lowest,
+    macd,
+    minutes_since_open,
+    minutes_to_close,
+    obv,
+    overnight_gap,
+    previous_close,
     price,
     roc,
+    rolling_vwap,
     rsi,
+    session_bar,
+    session_high,
+    session_low,
+    session_number,
+    session_open,
     sma,
     std,
+    stochastic,
+    vectorised,
+    volatility,
+    vwap,
     wma,
+    zscore,
 )
 from execution.strategy.incremental import Decider
-from execution.strategy.params import param
+from execution.strategy.params import Param, param
 from execution.strategy.position import FLAT, Position
+from execution.strategy.rule import Rule
 from execution.strategy.source import load_strategy, strategy_source
 
 __all__ = [
     "FLAT",
+    "Allocator",
+    "BarArrays",
     "CostModel",
     "Decider",
+    "Feature",
+    "Ohlcv",
+    "Param",
+    "Portfolio",
     "Position",
+    "Positions",
+    "Rule",
     "Strategy",
+    "adx",
     "atr",
+    "bar_by_bar",
+    "bollinger",
     "constant",
     "ema",
+    "feature_columns",
     "highest",
+    "lag",
+    "linreg_slope",
     "load_strategy",
+    "log_deviation",
+    "log_return",
     "lowest",
+    "macd",
+    "minutes_since_open",
+    "minutes_to_close",
+    "obv",
+    "overnight_gap",
     "param",
+    "previous_close",
     "price",
     "roc",
+    "rolling_vwap",
     "rsi",
+    "session_bar",
+    "session_high",
+    "session_low",
+    "session_number",
+    "session_open",
     "sma",
     "std",
+    "stochastic",
     "strategy_source",
+    "vectorised",
+    "volatility",
+    "vwap",
     "wma",
+    "zscore",
 ]

@@ -1,14 +1,13 @@
-"""`decide` and the book arithmetic as numba sees them; importing this loads numba (half a second).
+"""Rules and the book arithmetic as numba sees them; importing this loads numba (half a second).
 
-`decide` is compiled once per strategy class, without fast-math, so that machine code and Python
-agree bit for bit.
+A rule is compiled once per strategy class, without fast-math, so that machine code and Python agree bit for bit.
+Plain functions that it calls are compiled with it.
 """
 
-import dis
-import re
 import threading
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numba
 from numba import types
@@ -17,112 +16,128 @@ from numba.extending import register_jitable
 
 from data.errors import UsageError
 from execution.strategy import costs, position, sizing
+from execution.strategy.compile_errors import explained
+from execution.strategy.contract import Portfolio, Positions
 from execution.strategy.position import Position
+from execution.strategy.purity import reached_functions
 
 if TYPE_CHECKING:
-    from execution.strategy.contract import Strategy
+    from execution.strategy.rule import Rule
 
-# The written-once arithmetic: from here on compiled code may call these Python functions.
-for written in (
-    sizing.round_to_lot,
-    sizing.order_quantity,
-    sizing.apply_fill,
-    sizing.book_equity,
-    costs.fill_price,
-    costs.commission,
-    position.position_after_fill,
-    position.position_at_close,
-):
-    register_jitable(written)
+_jitable: set[Callable[..., Any]] = set()
 
 
-def _named_floats(kind: type[Any]) -> Any:
-    """numba's type of a namedtuple whose fields are all floats."""
-    return types.NamedUniTuple(types.float64, len(kind._fields), kind)  # type: ignore[no-untyped-call]
+def let_compiled_code_call(functions: Iterable[Callable[..., Any]]) -> None:
+    """From here on compiled code may call these Python functions."""
+    for function in functions:
+        if function not in _jitable:
+            _jitable.add(function)
+            register_jitable(function)
 
 
-_POSITION_TYPE = _named_floats(Position)
-_NUMBER_TYPES = (types.Float, types.Integer, types.Boolean)
+# The written-once arithmetic.
+let_compiled_code_call(
+    (
+        sizing.round_to_lot,
+        sizing.order_quantity,
+        sizing.apply_fill,
+        sizing.book_equity,
+        costs.fill_price,
+        costs.commission,
+        position.position_after_fill,
+        position.position_at_close,
+    )
+)
 
 
-class CompiledDecide(NamedTuple):
+def _named(kind: type[Any], each: Any) -> Any:
+    """numba's type of a namedtuple whose fields are all alike."""
+    return types.NamedUniTuple(each, len(kind._fields), kind)  # type: ignore[no-untyped-call]
+
+
+_LINE: Final = types.Array(types.float64, 1, "C")
+_POSITION: Final = _named(Position, types.float64)
+_POSITIONS: Final = _named(Positions, _LINE)
+NUMBERS: Final = (types.Float, types.Integer, types.Boolean)
+
+
+class CompiledRule(NamedTuple):
     """What one strategy class compiled to."""
 
-    decide: Any
-    """numba dispatcher (x, position) -> float64"""
+    function: Any
+    """numba dispatcher: (x, position) -> float64, of a Portfolio (x, positions) -> array"""
     inputs: type[Any]
     """the namedtuple type of x"""
 
 
-_compiled: dict[tuple[type["Strategy"], tuple[str, ...]], CompiledDecide] = {}
+_compiled: dict[type["Rule"], tuple[tuple[str, ...], CompiledRule]] = {}
 _lock = threading.Lock()
 
 
-def compile_decide(strategy: type["Strategy"], feature_names: tuple[str, ...]) -> CompiledDecide:
-    """The machine code of `strategy.decide`, made at the first call and kept."""
-    key = (strategy, feature_names)
+def compile_rule(strategy: type["Rule"], feature_names: tuple[str, ...]) -> CompiledRule:
+    """The machine code of what a person wrote, made at the first call and kept."""
     with _lock:
-        if key not in _compiled:
-            if any(known is strategy for known, _ in _compiled):
-                raise UsageError(
-                    f"{strategy.__name__}.features() names other features for other parameters",
-                    "Return the same names in the same order whatever the parameters are.",
-                )
-            _compiled[key] = _compile(strategy, feature_names)
-        return _compiled[key]
+        if strategy not in _compiled:
+            inputs = namedtuple(f"{strategy.__name__}Features", feature_names)  # type: ignore[misc]
+            make = _allocate if issubclass(strategy, Portfolio) else _decide
+            _compiled[strategy] = feature_names, CompiledRule(make(strategy, inputs), inputs)
+        names, made = _compiled[strategy]
+    if names != feature_names:
+        raise UsageError(
+            f"{strategy.__name__}.features() names other features for other parameters",
+            "Return the same names in the same order whatever the parameters are.",
+        )
+    return made
 
 
-def _compile(strategy: type["Strategy"], feature_names: tuple[str, ...]) -> CompiledDecide:
-    inputs = namedtuple(f"{strategy.__name__}Features", feature_names)  # type: ignore[misc]
-    inputs_type = _named_floats(inputs)
-    written = strategy.decide
-    takes_position = written.__code__.co_argcount == 2
-    arguments = (inputs_type, _POSITION_TYPE) if takes_position else (inputs_type,)
-    rule: Any = numba.njit(written)
+def machine_code(
+    function: Callable[..., Any], arguments: tuple[Any, ...], name: str, inputs: Any = ()
+) -> Any:
+    """`function` compiled for these argument types, or a sentence that says which line cannot be and why."""
+    let_compiled_code_call(reached_functions(function, name))
+    made: Any = numba.njit(function)
     try:
-        rule.compile(arguments)
+        made.compile(arguments)
     except NumbaError as error:
-        line, why = _explain(error, written, feature_names)
-        raise UsageError(f"{strategy.__name__}.decide cannot be compiled: {line}{why}", _ALLOWED) from None
-    answer = rule.overloads[arguments].signature.return_type
-    if not isinstance(answer, _NUMBER_TYPES):
+        raise UsageError(
+            f"{name} cannot be compiled: {explained(error, function, inputs)}",
+            "Use numbers, comparisons, if, loops and the math module, and read only what it is given.",
+        ) from None
+    return made
+
+
+def answer_of(made: Any, arguments: tuple[Any, ...]) -> Any:
+    """numba's type of what it returns."""
+    return made.overloads[arguments].signature.return_type
+
+
+def _decide(strategy: type["Rule"], inputs: type[Any]) -> Any:
+    written = strategy.written()
+    inputs_type = _named(inputs, types.float64)
+    takes_position = written.__code__.co_argcount == 2
+    arguments = (inputs_type, _POSITION) if takes_position else (inputs_type,)
+    rule = machine_code(written, arguments, f"{strategy.__name__}.decide", inputs._fields)
+    answer = answer_of(rule, arguments)
+    if not isinstance(answer, NUMBERS):
         raise UsageError(
             f"{strategy.__name__}.decide returns {answer}, not a number on every path",
             "Return a target such as 1.0 or 0.0 everywhere; NaN means no decision.",
         )
-    signature = types.float64(inputs_type, _POSITION_TYPE)
+    signature = types.float64(inputs_type, _POSITION)
     if takes_position:
-        decide = (
+        return (
             rule if answer == types.float64 else numba.njit([signature])(lambda x, held: rule(x, held) * 1.0)
         )
-    else:
-        decide = numba.njit([signature])(lambda x, held: rule(x) * 1.0)
-    return CompiledDecide(decide, inputs)
+    return numba.njit([signature])(lambda x, held: rule(x) * 1.0)
 
 
-_ALLOWED = "Use numbers, comparisons, if and the math module, and read only x and position."
-
-
-def _explain(error: NumbaError, written: Any, feature_names: tuple[str, ...]) -> tuple[str, str]:
-    """("line 12: ", the cause in words) from numba's several pages."""
-    text = str(error)
-    where = re.search(r", line (\d+)", text) or re.search(r"\((\d+)\)", text)
-    line = f"line {where[1]}: " if where else ""
-    undefined = re.search(r"name '(\w+)' is not defined", text)
-    if undefined and not where:
-        line = _line_that_names(undefined[1], written)
-    lines = [each.strip() for each in text.splitlines() if each.strip() and "pipeline" not in each]
-    why = lines[0] if lines else type(error).__name__
-    unknown = re.search(r"Unknown attribute '(\w+)' of type \w+Features\(", text)
-    if unknown:
-        why = f"x.{unknown[1]} is not a feature; features() names {', '.join(feature_names)}"
-    return line, why
-
-
-def _line_that_names(name: str, written: Any) -> str:
-    line = 0
-    for each in dis.get_instructions(written):
-        line = each.starts_line or line
-        if each.argval == name:
-            return f"line {line}: "
-    return ""
+def _allocate(strategy: type["Rule"], inputs: type[Any]) -> Any:
+    arguments = (_named(inputs, _LINE), _POSITIONS)
+    rule = machine_code(strategy.written(), arguments, f"{strategy.__name__}.allocate", inputs._fields)
+    answer = answer_of(rule, arguments)
+    if not (isinstance(answer, types.Array) and answer.ndim == 1 and isinstance(answer.dtype, NUMBERS)):
+        raise UsageError(
+            f"{strategy.__name__}.allocate returns {answer}, not one number per symbol on every path",
+            f"Return an array such as np.zeros(x.{inputs._fields[0]}.size); NaN leaves a weight as it is.",
+        )
+    return rule

@@ -6,12 +6,14 @@ import linecache
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from data.errors import SlipwayError, UsageError
-from execution.strategy.contract import Strategy
+from execution.strategy.contract import Portfolio, Strategy
+from execution.strategy.rule import Rule
 
 
-def strategy_source(strategy: type[Strategy]) -> str:
+def strategy_source(strategy: type[Rule]) -> str:
     """The text of the module that defines `strategy`: what an artifact carries and `load_strategy` reads."""
     module = sys.modules.get(strategy.__module__)
     kept = getattr(module, "__slipway_source__", None)
@@ -25,8 +27,8 @@ def strategy_source(strategy: type[Strategy]) -> str:
     return inspect.getsource(module)
 
 
-def load_strategy(path_or_source: Path | str, name: str | None = None) -> type[Strategy]:
-    """The strategy class in a file or in source text, under a private module name that shadows nothing.
+def load_strategy(path_or_source: Path | str, name: str | None = None) -> type[Any]:
+    """The Strategy or Portfolio in a file or in source text, under a private module name that shadows nothing.
 
     `name` says which one where the module defines several.
     """
@@ -89,11 +91,13 @@ def _line_of(error: Exception, origin: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def _pick(module: ModuleType, origin: str, name: str | None) -> type[Strategy]:
+def _pick(module: ModuleType, origin: str, name: str | None) -> type[Rule]:
     found = {
         key: value
         for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
+        if isinstance(value, type)
+        and issubclass(value, (Strategy, Portfolio))
+        and value.__module__ == module.__name__
     }
     known = ", ".join(found) or "none"
     if name is not None:

@@ -14,6 +14,8 @@ set_up_environment() {
         find_python
         [[ -e $root/.venv ]] || need_space
         install_with_uv || install_with_pip || explain_failed_install
+        # What fails here only makes the first sweep slower, and says why itself.
+        step "compiling the kernels of sweeps (once)" "$root/.venv/bin/python" -P -m research.passes || true
     fi
     let_others_in
 }

@@ -22,7 +22,7 @@ def backtests(
 ) -> MaterializeResult[None]:
     """The best parameters of the study's sweep, backtested on its research sessions."""
     from research.backtest import backtest
-    from research.report import equity_svg, statistics_in_words
+    from research.reports import equity_svg, statistics_in_words
 
     seen = study.bars(lake.storage())
     ranked = study.ranked(seen)

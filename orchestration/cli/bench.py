@@ -27,7 +27,7 @@ def sweep(
     as_json: bool = JsonOption,
 ) -> None:
     """Dual moving averages with all statistics: ours, vectorbt, and a plain numpy loop."""
-    from research.benchmark import compare_sweeps
+    from research.benchmarks.sweep import compare_sweeps
 
     sets = sets // 25 * 25
     peer_sets = sets if full else min(sets, 50)

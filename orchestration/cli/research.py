@@ -11,7 +11,7 @@ from orchestration.cli.render import JsonOption, console, progress, show, show_o
 if TYPE_CHECKING:
     import polars as pl
 
-    from execution.strategy import CostModel, Strategy
+    from execution.strategy import CostModel, Portfolio, Strategy
     from research.backtest import Backtest
 
 app = typer.Typer()
@@ -36,9 +36,22 @@ def sweep(
     ] = None,
     start: Day = None,
     end: Day = None,
+    random: Annotated[int | None, typer.Option(min=1, help="Try this many sets drawn at random.")] = None,
+    guided: Annotated[
+        int | None, typer.Option(min=1, help="Try this many, each batch chosen by what the last ones gave.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of --random and --guided.")] = 0,
     by: Annotated[str, typer.Option(help="The statistic to rank by.")] = "sharpe",
     top: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Write every row to this .parquet or .csv file.")] = None,
+    heat_map: Annotated[
+        Path | None,
+        typer.Option(help="Draw all sets over two parameters: an .svg, or an .html page with the best."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the same sweep where it was stopped.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="threads, or dask for processes of this machine.")] = "threads",
     capital: Capital = 100_000.0,
     slippage_bps: Slippage = 1.0,
     commission_bps: Commission = 0.0,
@@ -46,30 +59,46 @@ def sweep(
     timeframe: str = "1m",
     as_json: bool = JsonOption,
 ) -> None:
-    """Try every parameter set of a grid in one pass and show the best."""
-    from data.errors import UsageError
-    from orchestration.cli.strategies import grid_of, strategy_class
-    from research import sweep as sweep_grid
-    from research.statistics import NAMES
+    """Try every parameter set of a grid, or some of them, in one pass and show the best."""
+    from orchestration.cli.strategies import strategy_class
+    from orchestration.cli.sweeps import (
+        named_engine,
+        refuse_other_files,
+        save_frame,
+        save_map,
+        search_of,
+        stoppable,
+    )
+    from research.sweep import sweep as sweep_sets
+    from research.sweep.searches import refuse_unknown
 
-    if by not in NAMES:
-        raise UsageError(f"there is no statistic {by!r}", f"Rank by one of: {', '.join(NAMES)}.")
+    refuse_unknown(by)
+    refuse_other_files(out, heat_map)
     chosen = strategy_class(strategy)
+    search = search_of(chosen, param or [], random=random, guided=guided, seed=seed, by=by)
     bars = _bars(symbols, start, end, source, timeframe)
-    with progress("sweeping") as told:
-        rows = sweep_grid(
+    with progress("sweeping") as told, stoppable():
+        found = sweep_sets(
             chosen,
             bars,
-            grid_of(chosen, param or []),
+            search,
             capital=capital,
             costs=_costs(slippage_bps, commission_bps),
-            progress=lambda done, total: told(done, total, "sets"),
+            by=by,
+            engine=named_engine(engine),
+            resume=resume,
+            progress=lambda so_far: told(so_far.done, so_far.total, so_far.so_far or "sets"),
         )
     if out is not None:
-        _write(rows, out)
-    best = rows.sort(by, descending=True, nulls_last=True).head(top).to_dicts()
-    title = f"The best {len(best)} of {len(rows)} sets by {by.replace('_', ' ')}"
+        save_frame(found, out)
+    if heat_map is not None:
+        save_map(found, heat_map, by)
+    best = found.ranked(by).head(top).to_dicts()
+    title = f"The best {len(best)} of {len(found.frame)} sets by {by.replace('_', ' ')}"
     show(best, title=title, as_json=as_json, empty="")
+    if not as_json:
+        skipped = f"{found.skipped:,} sets refused by the strategy; " if found.skipped else ""
+        print(f"{skipped}{found.record}")
 
 
 @app.command()
@@ -92,7 +121,7 @@ def backtest(
 ) -> None:
     """Trade one parameter set over past bars and show what came of it."""
     from data.errors import UsageError
-    from research.report import report as report_of
+    from research.reports import report as report_of
 
     if check not in (None, "vectorbt", "reference"):
         raise UsageError(f"there is no oracle {check!r}", "Use --check vectorbt or --check reference.")
@@ -122,7 +151,7 @@ def report(
     timeframe: str = "1m",
 ) -> None:
     """Backtest and write one self-contained HTML page about it."""
-    from research.report import report as report_of
+    from research.reports import report as report_of
 
     done = _backtest(
         strategy, symbols, param, start, end, capital, _costs(slippage_bps, commission_bps), source, timeframe
@@ -176,7 +205,7 @@ def check_(strategy: StrategyName, param: Params = None, as_json: bool = JsonOpt
     )
 
 
-def strategy_of(name_or_path: str, params: list[str]) -> "Strategy":
+def strategy_of(name_or_path: str, params: list[str]) -> Any:
     """The strategy with its parameters, from what was typed."""
     from orchestration.cli.strategies import params_of, strategy_class
 
@@ -249,18 +278,5 @@ def _ask_oracle(done: "Backtest", oracle: str, *, quiet: bool) -> None:
         console().print(f"[green]They agree within {1e-9:g}.[/green]")
 
 
-def _write(rows: "pl.DataFrame", out: Path) -> None:
-    from data.errors import UsageError
-
-    if out.suffix not in (".parquet", ".csv"):
-        raise UsageError(f"a sweep cannot be written as {out.name}", "Name a .parquet or a .csv file.")
-    try:
-        rows.write_parquet(out) if out.suffix == ".parquet" else rows.write_csv(out)
-    except OSError as error:
-        raise UsageError(
-            f"the sweep cannot be written to {out}: {error}", "Choose a folder that exists."
-        ) from None
-
-
-def _takes_position(made: "Strategy") -> bool:
-    return type(made).decide.__code__.co_argcount == 2
+def _takes_position(made: "Strategy | Portfolio") -> bool:
+    return bool(made.written().__code__.co_argcount == 2)

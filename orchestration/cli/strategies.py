@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 from typing import Any, Final
 
 from data.errors import UsageError
-from execution.strategy import Strategy, load_strategy
+from execution.strategy import Rule, load_strategy
 from execution.strategy.params import Param
 
 DEFAULT_STEPS: Final = 8
@@ -37,7 +37,7 @@ def library() -> list[str]:
     return sorted(module.name for module in iter_modules(research.strategies.__path__))
 
 
-def strategy_class(name_or_path: str) -> type[Strategy]:
+def strategy_class(name_or_path: str) -> type[Rule]:
     """A strategy of the library by name, or the one in a file."""
     if name_or_path.endswith(".py"):
         return load_strategy(Path(name_or_path))
@@ -54,24 +54,21 @@ def strategy_class(name_or_path: str) -> type[Strategy]:
     found = [
         each
         for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Strategy) and each.__module__ == module.__name__
+        if isinstance(each, type) and issubclass(each, Rule) and each.__module__ == module.__name__
     ]
     return found[0]
 
 
-def params_of(strategy: type[Strategy], typed: list[str]) -> dict[str, Any]:
+def params_of(strategy: type[Rule], typed: list[str]) -> dict[str, Any]:
     """["fast=10"] -> {"fast": 10}; bounds are checked when the strategy is made."""
     return {name: _value(declared, text) for name, declared, text in _split(strategy, typed)}
 
 
-def grid_of(strategy: type[Strategy], typed: list[str]) -> dict[str, list[Any]]:
+def grid_of(strategy: type[Rule], typed: list[str]) -> dict[str, list[Any]]:
     """["fast=5:60:5", "slow=50,100"] -> the values to try, a range's end included; all parameters when none."""
     if not typed:
-        return {
-            name: _coarse(declared)
-            for name, declared in strategy.declared_params().items()
-            if len(_coarse(declared)) > 1
-        }
+        spread = {name: each.spread(DEFAULT_STEPS) for name, each in strategy.declared_params().items()}
+        return {name: values for name, values in spread.items() if len(values) > 1}
     grid: dict[str, list[Any]] = {}
     for name, declared, text in _split(strategy, typed):
         if ":" in text:
@@ -100,7 +97,7 @@ def write_new(path: Path) -> str:
     return name
 
 
-def _split(strategy: type[Strategy], typed: list[str]) -> list[tuple[str, Param[Any], str]]:
+def _split(strategy: type[Rule], typed: list[str]) -> list[tuple[str, Param[Any], str]]:
     declared = strategy.declared_params()
     found = []
     for each in typed:
@@ -126,13 +123,13 @@ def _value(declared: Param[Any], text: str) -> Any:
         raise UsageError(f"{declared.name}={text} is not a number", f"Use {declared.bounds()}.") from None
 
 
-def _range(strategy: type[Strategy], declared: Param[Any], text: str) -> list[Any]:
+def _range(strategy: type[Rule], declared: Param[Any], text: str) -> list[Any]:
     parts = text.split(":")
     if len(parts) not in (2, 3) or isinstance(declared.default, str):
         raise UsageError(
             f"{declared.name}={text} is not a range", "Write low:high:step, such as fast=5:60:5."
         )
-    low, high, step = (*(_value(declared, part) for part in parts), 1.0)[:3]
+    low, high, step = (*(_value(declared, part) for part in parts), float(declared.step or 1))[:3]
     if step <= 0.0 or high < low:
         raise UsageError(
             f"the range {declared.name}={text} is empty", "Write low:high:step with a step above zero."
@@ -141,13 +138,3 @@ def _range(strategy: type[Strategy], declared: Param[Any], text: str) -> list[An
     if count > 100_000:
         raise UsageError(f"the range {declared.name}={text} has {count:,} values", "Use a larger step.")
     return [low + number * step for number in range(count)]
-
-
-def _coarse(declared: Param[Any]) -> list[Any]:
-    if declared.choices:
-        return list(declared.choices)
-    if declared.low is None or declared.high is None:
-        return [declared.default]
-    span = (declared.high - declared.low) / (DEFAULT_STEPS - 1)
-    values = [declared.low + span * number for number in range(DEFAULT_STEPS)]
-    return sorted({round(value) for value in values}) if isinstance(declared.default, int) else values

@@ -50,9 +50,12 @@ TALLY: Final = (
 BOOK: Final = np.dtype([(name, "f8") for name in (*TALLY, *STATE)])
 
 ORDER: Final = np.dtype(
-    [("bar", "i8"), ("qty", "f8"), ("target", "f8"), ("price", "f8"), ("commission", "f8")]
-)
-"""An order as the pass records it: decided at `bar`, filled at the next; NaN where that never came."""
+    [
+        ("bar", "i8"), ("symbol", "i8"), ("qty", "f8"), ("target", "f8"),
+        ("fill_bar", "i8"), ("price", "f8"), ("commission", "f8"),
+    ]
+)  # fmt: skip
+"""An order as the pass records it; fill_bar -1, price and commission NaN where its bar never came."""
 
 _PIECE: Final = 256
 """Bars whose drawdown is bounded at once; only where the bound says it may be the deepest is it looked for."""
@@ -135,26 +138,33 @@ def wake(
 
 
 @machine_code
+def fill(book: Any, at_open: float, rates: Rates) -> tuple[float, float]:
+    """What is pending fills at this open; (price, commission)."""
+    price = fill_price(at_open, book.pending, rates.slippage_bps)
+    fee = commission(book.pending, price, rates.commission_bps, rates.commission_min)
+    seen = Trading(book.trades, book.wins, book.profit, book.notional, book.commission, book.slippage)
+    seen = fold_fill(seen, book.shares, book.entry, book.pending, price, at_open, fee)
+    book.trades, book.wins, book.profit = seen.trades, seen.wins, seen.profit
+    book.notional, book.commission, book.slippage = seen.notional, seen.commission, seen.slippage
+    held = Position(book.shares, book.entry, book.bars_held, book.open_profit, book.extreme)
+    held = position_after_fill(held, book.pending, price)
+    book.cash, book.shares = apply_fill(book.cash, book.shares, book.pending, price, fee)
+    book.entry, book.bars_held = held.average_entry, held.bars_held
+    book.open_profit, book.extreme = held.open_profit, held.peak
+    book.pending = 0.0
+    return price, fee
+
+
+@machine_code
 def step(
     book: Any, open_: FloatArray, close: FloatArray, bar: int, rates: Rates, curve: FloatArray, orders: Any
 ) -> None:
     """A bar by itself: fill what is pending at its open, then value the book at its close."""
     if book.pending != 0.0:
-        price = fill_price(open_[bar], book.pending, rates.slippage_bps)
-        fee = commission(book.pending, price, rates.commission_bps, rates.commission_min)
-        seen = Trading(book.trades, book.wins, book.profit, book.notional, book.commission, book.slippage)
-        seen = fold_fill(seen, book.shares, book.entry, book.pending, price, open_[bar], fee)
-        book.trades, book.wins, book.profit = seen.trades, seen.wins, seen.profit
-        book.notional, book.commission, book.slippage = seen.notional, seen.commission, seen.slippage
-        held = Position(book.shares, book.entry, book.bars_held, book.open_profit, book.extreme)
-        held = position_after_fill(held, book.pending, price)
-        book.cash, book.shares = apply_fill(book.cash, book.shares, book.pending, price, fee)
-        book.entry, book.bars_held = held.average_entry, held.bars_held
-        book.open_profit, book.extreme = held.open_profit, held.peak
+        qty = book.pending
+        price, fee = fill(book, open_[bar], rates)
         if orders.size > 0:
-            orders[int(book.ordered) - 1].price = price
-            orders[int(book.ordered) - 1].commission = fee
-        book.pending = 0.0
+            write_fill(orders[int(book.ordered) - 1], bar, qty, price, fee)
     book.touched = 0.0
     equity = book_equity(book.cash, book.shares, close[bar])
     observe(book, equity)
@@ -233,6 +243,19 @@ def settle(
 
 
 @machine_code
+def write_order(order: Any, bar: int, symbol: int, qty: float, target: float) -> None:
+    """An order that has not filled."""
+    order.bar, order.symbol, order.qty, order.target = bar, symbol, qty, target
+    order.fill_bar, order.price, order.commission = -1, np.nan, np.nan
+
+
+@machine_code
+def write_fill(order: Any, bar: int, qty: float, price: float, fee: float) -> None:
+    """It filled; a split overnight may have made another quantity of it."""
+    order.fill_bar, order.qty, order.price, order.commission = bar, qty, price, fee
+
+
+@machine_code
 def order(book: Any, target: float, bar: int, close: float, rates: Rates, orders: Any) -> bool:
     """Take up a changed target at this close; False where the account does not allow so much."""
     if abs(target) > rates.leverage:
@@ -241,11 +264,6 @@ def order(book: Any, target: float, bar: int, close: float, rates: Rates, orders
     book.pending = order_quantity(target, book.equity, close, book.shares, rates.lot)
     if book.pending != 0.0:
         if orders.size > 0:
-            order = orders[int(book.ordered)]
-            order.bar = bar
-            order.qty = book.pending
-            order.target = target
-            order.price = np.nan
-            order.commission = np.nan
+            write_order(orders[int(book.ordered)], bar, 0, book.pending, target)
         book.ordered += 1.0
     return True

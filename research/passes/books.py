@@ -1,6 +1,6 @@
 """Bars made ready for passes: one book per symbol, its prices cut into tiles, equal features computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, Literal
@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.errors import UsageError
-from execution.strategy import CostModel, Strategy
+from execution.strategy import CostModel
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
+from execution.strategy.rule import Rule
 from research.passes.account import Rates, Tape
 from research.passes.kernel import TILE
 
@@ -70,12 +71,15 @@ class Book:
     dividend: FloatArray
     """cash for one share at each bar's open"""
 
+    def opens(self, fill: Fill) -> FloatArray:
+        """The prices at which orders fill; at the close they were decided on is at an open that equals it."""
+        return self.open if fill == "next_open" else np.concatenate((self.open[:1], self.close[:-1]))
+
     def tape(self, terms: Terms, blocks: int = BLOCKS) -> Tape:
         """The prices in tiles, under these terms."""
         bounds = block_bounds(len(self.ts_us) - self.start, blocks) + self.start
-        nights = np.zeros(len(self.ts_us))
-        if terms.costs.borrow_bps > 0.0 or terms.costs.interest_bps > 0.0:
-            nights[self.start + 1 :] = np.diff(self.ts_us[self.start :] // _DAY_US)
+        nights = nights_between(self.ts_us, terms.costs)
+        nights[: self.start + 1] = 0.0
         happens = (self.ratio != 1.0) | (self.dividend != 0.0) | (nights > 0.0)
         begins = np.union1d(bounds[:-1], self.start + np.flatnonzero(happens[self.start :]))
         first = np.concatenate(
@@ -84,10 +88,8 @@ class Book:
                 for begin, end in zip(begins, [*begins[1:], len(self.ts_us)], strict=True)
             ]
         ).astype(np.int64)
-        # Filled at the close they were decided on: the next bar opens where this one closed.
-        opens = self.open if terms.fill == "next_open" else np.concatenate((self.open[:1], self.close[:-1]))
         return Tape(
-            open=opens,
+            open=self.opens(terms.fill),
             close=self.close,
             first=first,
             last=np.append(first[1:], len(self.ts_us)),
@@ -96,6 +98,14 @@ class Book:
             ratio=self.ratio[first],
             dividend=self.dividend[first],
         )
+
+
+def nights_between(ts_us: NDArray[np.int64], costs: CostModel) -> FloatArray:
+    """The nights before each bar, for which something is charged."""
+    nights = np.zeros(len(ts_us))
+    if costs.borrow_bps > 0.0 or costs.interest_bps > 0.0:
+        nights[1:] = np.diff(ts_us // _DAY_US)
+    return nights
 
 
 def block_bounds(bars: int, blocks: int) -> NDArray[np.int64]:
@@ -118,16 +128,23 @@ def books_of(
         raise UsageError(f"the bars have no column {missing[0]!r}", "Pass a frame from data.bars(…).")
     if bars.is_empty():
         raise UsageError("there are no bars to trade on", "Ask for a range in which the market was open.")
-    ordered = bars.sort("symbol", "ts_utc")
-    if ordered.select(pl.any_horizontal(pl.col(COLUMNS).is_null().any())).item():
+    if any(bars[name].null_count() for name in COLUMNS):
         raise UsageError(
             "the bars have empty prices or volumes", "Drop or repair them first: bars.drop_nulls()."
         )
     since_us = _instant_us(trade_from)
-    return [
-        _book(str(symbol), frame, since_us, trade_from, actions)
-        for (symbol,), frame in ordered.group_by("symbol", maintain_order=True)
-    ]
+    return [_book(symbol, frame, since_us, trade_from, actions) for symbol, frame in _by_symbol(bars)]
+
+
+def _by_symbol(bars: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each symbol's bars in order of time; what is in order already is not copied."""
+    first = bars["symbol"][0]
+    alone = bool((bars["symbol"] == first).all())
+    if alone and bars["ts_utc"].is_sorted():
+        yield str(first), bars
+        return
+    for (symbol,), frame in bars.sort("symbol", "ts_utc").group_by("symbol", maintain_order=True):
+        yield str(symbol), frame
 
 
 def _book(
@@ -138,7 +155,7 @@ def _book(
     actions: pl.DataFrame | None,
 ) -> Book:
     ts_us = frame["ts_utc"].dt.epoch("us").to_numpy()
-    if (np.diff(ts_us) <= 0).any():
+    if (ts_us[1:] <= ts_us[:-1]).any():
         raise UsageError(f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…).")
     start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
     if start == len(ts_us):
@@ -170,17 +187,12 @@ def _without_splits(bars: BarArrays, ratio: FloatArray) -> BarArrays:
     if not (ratio != 1.0).any():
         return bars
     later = np.concatenate((np.cumprod(ratio[::-1])[::-1][1:], [1.0]))
-    return bars._replace(
-        open=bars.open / later,
-        high=bars.high / later,
-        low=bars.low / later,
-        close=bars.close / later,
-        volume=bars.volume * later,
-    )
+    prices = (bars.open / later, bars.high / later, bars.low / later, bars.close / later)
+    return BarArrays(*prices, bars.volume * later, bars.ts_us, bars.calendar)
 
 
 def feature_table(
-    book: Book, strategies: Sequence[Strategy], delay_bars: int = 0
+    book: Book, strategies: Sequence[Rule], delay_bars: int = 0
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """(distinct features × bars, strategies × features as rows of the former)."""
     rows: dict[Any, int] = {}

@@ -16,18 +16,30 @@ from research.passes.running import Tallies
 _OF_EQUITY = ("bars", "equity", "total", "squares", "downside", "peak", "drawdown", "equity_total")
 
 
+def instants_of(books: Sequence[Book]) -> NDArray[np.int64]:
+    """Every timestamp at which one of the books trades, in order."""
+    traded = [book.ts_us[book.start :] for book in books]
+    if len(traded) == 1:
+        return traded[0]
+    every = np.sort(np.concatenate(traded))  # numpy's unique hashes, and sorts what it hashed
+    return every[np.append(True, every[1:] != every[:-1])]
+
+
+def newest_bars(book: Book, ts_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The newest bar of a book at each of these instants, -1 before its first."""
+    return np.searchsorted(book.ts_us, ts_us, side="right") - 1
+
+
 class Desk:
     """Independent books of capital / books each."""
 
     def __init__(self, books: Sequence[Book], capital: float, blocks: int = BLOCKS) -> None:
         self.books = books
         self.capital = capital
-        self.ts_us: NDArray[np.int64] = np.unique(
-            np.concatenate([book.ts_us[book.start :] for book in books])
-        )
+        self.ts_us = instants_of(books)
         self.bounds = block_bounds(len(self.ts_us), blocks)
         # Before its first bar a book is worth its capital, after its last one what it was worth then.
-        self._newest = [np.searchsorted(book.ts_us, self.ts_us, side="right") - 1 for book in books]
+        self._newest = [newest_bars(book, self.ts_us) for book in books if len(books) > 1]
 
     def equity(self, curves: Sequence[FloatArray]) -> FloatArray:
         """The sum of the books' equity curves (each as long as its book's bars)."""

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numba import types
 
-from execution.strategy import Strategy, compiled, costs, position, sizing
+from execution.strategy import Rule, compiled, costs, position, sizing
 from research.passes import account, lanes, round_trips
 from research.passes.account import BOOK, Rates, Recording, Tape, hold, order, settle, step, wake
 from research.passes.compile_cache import cache_on_disk
@@ -104,18 +104,19 @@ def _run_next_change(  # type: ignore[no-untyped-def]
     return 0
 
 
-def kernel_of(strategy: type[Strategy]) -> Any:
+def kernel_of(strategy: type[Rule]) -> Any:
     """The pass for a strategy class.
 
     run(rule, features, sets, tape, rates, books, blocks, recording, where) -> 0, or -1 where a target is more than
     the account allows.  features: rows × bars; sets: parameter sets × the rows they read; books and blocks (sets ×
     sum and sum of squares × blocks) are filled; where: the set and the bar, or the tile's first, at which it stopped.
     """
-    return _pass(takes_position(strategy))
+    return pass_for(takes_position(strategy))
 
 
 @cache
-def _pass(with_position: bool) -> Any:
+def pass_for(with_position: bool) -> Any:
+    """The pass of rules that look at the position, or of those that do not."""
     run, rule = (_run_next_change, NEXT_CHANGE) if with_position else (_run_targets, TARGETS)
     kernel: Any = numba.njit(nogil=True, error_model="numpy")(run)
     here = (account, lanes, round_trips, costs, position, sizing, compiled)

@@ -1,23 +1,28 @@
 """One strategy class's parameter sets made ready to run over bars, in any order and on any thread."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from data.errors import UsageError
-from execution.strategy import CostModel, Strategy
+from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
+from execution.strategy.rule import Rule
 from research.passes.account import TALLY
 from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of, feature_table
 from research.passes.desk import Desk
 from research.passes.kernel import kernel_of
 from research.passes.rules import rule_of
 from research.passes.running import Tallies, no_recording, run_pass
+from research.passes.shared_account import portfolio_kernel
+from research.passes.universes import LaidOut
 from research.statistics import as_frame, bars_per_year, from_tally
 
 
@@ -35,32 +40,74 @@ class Blocks:
     """sets × blocks: the sum of their squares"""
 
 
-class Prepared:
+class Prepared(ABC):
     """Sets that can run: `run` any slice of them, `frame` and `blocks` read what came of it."""
 
     def __init__(
-        self, strategy: type[Strategy], books: list[Book], sets: Sequence[Strategy], terms: Terms, blocks: int
+        self,
+        strategy: type[Rule],
+        sets: Sequence[Rule],
+        terms: Terms,
+        symbols: Sequence[str],
+        capital: float,
+        ts_us: NDArray[np.int64],
+        bounds: NDArray[np.int64],
     ) -> None:
-        self.strategy, self.sets, self.terms = strategy, list(sets), terms
-        self.capital = terms.capital * len(books)
-        self._books = books
-        self._tapes = [book.tape(terms, blocks) for book in books]
-        self._desk = Desk(books, self.capital, blocks)
-        refuse_what_does_not_fit(books, self.sets)
-        self._tables = [feature_table(book, self.sets, terms.delay_bars) for book in books]
-        kernel_of(strategy), rule_of(strategy)  # once, before threads race for them
-        self.symbols = tuple(book.symbol for book in books)
-        self.ts_us: NDArray[np.int64] = self._desk.ts_us
-        self.bars_per_year = bars_per_year(pl.Series(self.ts_us).cast(pl.Datetime("us", "UTC")))
+        self.strategy: Any = strategy
+        self.sets, self.terms = list(sets), terms
+        self.symbols, self.capital, self.ts_us = tuple(symbols), capital, ts_us
+        self._bounds = bounds
+        self.bars_per_year = bars_per_year(pl.Series(ts_us).cast(pl.Datetime("us", "UTC")))
 
+    @abstractmethod
     def run(self, chunk: slice) -> FloatArray:
         """One row per set of the chunk.  Releases the GIL while it computes."""
+
+    def frame(self, tallies: FloatArray) -> pl.DataFrame:
+        """Parameters, then statistics; one row per set, for tallies of all sets in their order."""
+        chosen = pl.DataFrame([each.params() for each in self.sets])
+        named = {name: tallies[:, place] for place, name in enumerate(TALLY)}
+        statistics = as_frame(from_tally(named, self.capital, self.bars_per_year))
+        return pl.concat([chosen, statistics], how="horizontal")
+
+    def blocks(self, tallies: FloatArray) -> Blocks:
+        """The sums by block, for tallies of all sets in their order."""
+        count = len(self._bounds) - 1
+        sums = tallies[:, len(TALLY) :].reshape(len(tallies), 2, count)
+        return Blocks(
+            first_ts_us=self.ts_us[self._bounds[:-1]],
+            counts=np.diff(self._bounds).astype(np.float64),
+            totals=np.ascontiguousarray(sums[:, 0]),
+            squares=np.ascontiguousarray(sums[:, 1]),
+        )
+
+
+class _PreparedBooks(Prepared):
+    """A Strategy: a book for each symbol."""
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        books: Sequence[Book],
+        sets: Sequence[Strategy],
+        terms: Terms,
+        blocks: int,
+    ) -> None:
+        self._books = books
+        self._desk = Desk(books, terms.capital * len(books), blocks)
+        symbols = [book.symbol for book in books]
+        super().__init__(
+            strategy, sets, terms, symbols, self._desk.capital, self._desk.ts_us, self._desk.bounds
+        )
+        self._tapes = [book.tape(terms, blocks) for book in books]
+        self._tables = [feature_table(book, sets, terms.delay_bars) for book in books]
+        kernel_of(strategy), rule_of(strategy)  # once, before threads race for them
+
+    def run(self, chunk: slice) -> FloatArray:
         if len(self._books) == 1:
             table, rows = self._tables[0]
-            tallies, _ = run_pass(
-                self.strategy, self._books[0], self.terms, table, rows[chunk], self._tapes[0]
-            )
-            return _rows(tallies)
+            tape = self._tapes[0]
+            return _rows(run_pass(self.strategy, self._books[0], self.terms, table, rows[chunk], tape)[0])
         return np.concatenate([_rows(self._one(number)) for number in range(len(self.sets))[chunk]])
 
     def _one(self, number: int) -> Tallies:
@@ -74,30 +121,33 @@ class Prepared:
         ]
         return self._desk.tally(self._desk.equity([each.equity for each in recordings]), each)
 
-    def frame(self, tallies: FloatArray) -> pl.DataFrame:
-        """Parameters, then statistics; one row per set, for tallies of all sets in their order."""
-        chosen = pl.DataFrame([each.params() for each in self.sets])
-        named = {name: tallies[:, place] for place, name in enumerate(TALLY)}
-        statistics = as_frame(from_tally(named, self.capital, self.bars_per_year))
-        return pl.concat([chosen, statistics], how="horizontal")
 
-    def blocks(self, tallies: FloatArray) -> Blocks:
-        """The sums by block, for tallies of all sets in their order."""
-        bounds = self._desk.bounds
-        count = len(bounds) - 1
-        sums = tallies[:, len(TALLY) :].reshape(len(tallies), 2, count)
-        return Blocks(
-            first_ts_us=self.ts_us[bounds[:-1]],
-            counts=np.diff(bounds).astype(np.float64),
-            totals=np.ascontiguousarray(sums[:, 0]),
-            squares=np.ascontiguousarray(sums[:, 1]),
+class _PreparedPortfolio(Prepared):
+    """A Portfolio: one account over all symbols."""
+
+    def __init__(
+        self,
+        strategy: type[Portfolio],
+        books: Sequence[Book],
+        sets: Sequence[Portfolio],
+        terms: Terms,
+        blocks: int,
+    ) -> None:
+        self._laid = LaidOut(books, terms, blocks)
+        super().__init__(
+            strategy, sets, terms, self._laid.symbols, terms.capital, self._laid.ts_us, self._laid.bounds
         )
+        self._features, self._rows = self._laid.features(sets)
+        portfolio_kernel(), rule_of(strategy)
+
+    def run(self, chunk: slice) -> FloatArray:
+        return _rows(self._laid.run(self.strategy, self._features, self._rows[chunk])[0])
 
 
 def prepare(
-    strategy: type[Strategy],
+    strategy: type[Rule],
     bars: pl.DataFrame,
-    sets: Sequence[Strategy],
+    sets: Sequence[Rule],
     *,
     capital: float = 100_000.0,
     costs: CostModel | None = None,
@@ -109,13 +159,21 @@ def prepare(
     delay_bars: int = 0,
     blocks: int = BLOCKS,
 ) -> Prepared:
-    """Each symbol is a book of capital / symbols; bars before `trade_from` only warm up features."""
+    """A Strategy has a book of capital / symbols for each; a Portfolio has one account.
+
+    Bars before `trade_from` only warm up features.
+    """
     books = books_of(bars, trade_from, actions)
-    terms = Terms(capital / len(books), costs or CostModel(), lot, leverage, fill, delay_bars)
-    return Prepared(strategy, books, sets, terms, blocks)
+    refuse_what_does_not_fit(books, sets)
+    shared = issubclass(strategy, Portfolio)
+    share = capital if shared else capital / len(books)
+    terms = Terms(share, costs or CostModel(), lot, leverage, fill, delay_bars)
+    kind: Any = _PreparedPortfolio if shared else _PreparedBooks
+    made: Prepared = kind(strategy, books, sets, terms, blocks)
+    return made
 
 
-def refuse_what_does_not_fit(books: Sequence[Book], sets: Sequence[Strategy]) -> None:
+def refuse_what_does_not_fit(books: Sequence[Book], sets: Sequence[Rule]) -> None:
     distinct = len({spec for each in sets for spec in each.feature_specs().values()})
     needed = distinct * sum(len(book.ts_us) for book in books) * 8
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numba
 from numba import types
 
-from execution.strategy import Strategy, costs, position, sizing
+from execution.strategy import Portfolio, Positions, Strategy, costs, position, sizing
 from execution.strategy import compiled as strategy_compiled
 from execution.strategy.position import Position, position_at_close
+from execution.strategy.rule import Rule
 from research.passes.account import BOOK
 from research.passes.compile_cache import cache_on_disk
 
@@ -28,6 +29,11 @@ NEXT_CHANGE: Final = types.int64(FEATURES, ROWS, LINE, types.int64, types.int64,
 """next_change(features, rows, close, first, last, book): the first bar whose `decide(x, position)` gives another
 target (then in book.decided), or last."""
 
+WEIGHTS: Final = types.int64(
+    types.Array(types.float64, 3, "C"), ROWS, types.int64, types.Array(types.float64, 2, "C"), LINE
+)
+"""weights(features, rows, instant, held, out): what `allocate` gives at an instant; held is Position × symbols."""
+
 _GLUE: Final = """
 def pick(table, rows, first, last):
     return ({pick})
@@ -39,18 +45,22 @@ def ready(x):
     return {ready}
 """
 
-_rules: dict[type[Strategy], Any] = {}
+_rules: dict[type[Rule], Any] = {}
 
 
-def takes_position(strategy: type[Strategy]) -> bool:
+def takes_position(strategy: type[Rule]) -> bool:
     """Does the rule look at what it holds?"""
-    return bool(strategy.decide.__code__.co_argcount == 2)
+    return bool(strategy.written().__code__.co_argcount == 2)
 
 
-def rule_of(strategy: type[Strategy]) -> Any:
-    """The compiled loop of a strategy class: TARGETS, or NEXT_CHANGE where `decide` takes the position."""
+def rule_of(strategy: type[Rule]) -> Any:
+    """The compiled loop of a strategy class: WEIGHTS of a portfolio, TARGETS, or NEXT_CHANGE where `decide` takes the
+    position."""
     if strategy not in _rules:
-        _rules[strategy] = _next_change(strategy) if takes_position(strategy) else _targets(strategy)
+        if issubclass(strategy, Portfolio):
+            _rules[strategy] = _weights(strategy)
+        elif issubclass(strategy, Strategy):
+            _rules[strategy] = _next_change(strategy) if takes_position(strategy) else _targets(strategy)
     return _rules[strategy]
 
 
@@ -98,11 +108,32 @@ def _next_change(strategy: type[Strategy]) -> Any:
     return _compiled(next_change, NEXT_CHANGE, strategy)
 
 
-def _compiled(loop: Any, signature: Any, strategy: type[Strategy]) -> Any:
+def _weights(strategy: type[Portfolio]) -> Any:
+    allocate, inputs = strategy.compiled(), strategy.inputs()
+    arrays = " ".join(f"features[rows[{place}], instant]," for place in range(len(inputs._fields)))
+    made: dict[str, Any] = {"inputs": inputs}
+    exec(f"def read(features, rows, instant):\n    return inputs({arrays})", made)
+    read = numba.njit(made["read"])
+
+    def weights(features, rows, instant, held, out):  # type: ignore[no-untyped-def]
+        positions = Positions(held[0], held[1], held[2], held[3], held[4])
+        given = allocate(read(features, rows, instant), positions)
+        if given.size != out.size:
+            raise ValueError("it gave another number of weights than there are symbols")
+        out[:] = given
+        return 0
+
+    return _compiled(weights, WEIGHTS, strategy)
+
+
+def _compiled(loop: Any, signature: Any, strategy: type[Rule]) -> Any:
     rule = numba.njit(nogil=True, error_model="numpy")(loop)
     here = (costs, position, sizing, strategy_compiled)
     fields = strategy.inputs()._fields
-    cache_on_disk(rule, [loop.__code__.co_code, strategy.decide, fields, _GLUE, BOOK.names, *here])
+    # Machine code remembers the module that it came from, and imports it again.
+    home = (strategy.__module__, strategy.__qualname__)
+    written: Any = getattr(strategy, "allocate" if issubclass(strategy, Portfolio) else "decide")
+    cache_on_disk(rule, [loop.__code__.co_code, written, home, fields, _GLUE, BOOK.names, *here])
     rule.compile(signature)
     rule.disable_compile()
     return rule

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UsageError
-from execution.strategy import FLAT, Strategy
+from execution.strategy import FLAT, Rule
 from execution.strategy.arrays import FloatArray
 from research.passes.account import ORDER, TALLY, Recording, Tape, opened_books
 from research.passes.books import Book, Terms
@@ -42,7 +42,7 @@ def recording_of(bars: int) -> Recording:
 
 
 def run_pass(
-    strategy: type[Strategy],
+    strategy: type[Rule],
     book: Book,
     terms: Terms,
     table: FloatArray,
@@ -76,17 +76,21 @@ def run_pass(
             else f"gave the target {wanted:g}, beyond the account's leverage of {terms.leverage:g}"
         )
         raise _failure(strategy, book, table[sets[number], bar], bar, why)
-    tallies = np.column_stack([books[name] for name in TALLY])
-    return Tallies(tallies, sums), int(books[-1]["ordered"])
+    return tallies_of(books, sums), int(books[-1]["ordered"])
 
 
-def _wanted(strategy: type[Strategy], values: FloatArray, book: NDArray[Any]) -> float:
+def tallies_of(books: NDArray[Any], sums: FloatArray) -> Tallies:
+    """What these books tell."""
+    return Tallies(np.column_stack([books[name] for name in TALLY]), sums)
+
+
+def _wanted(strategy: type[Rule], values: FloatArray, book: NDArray[Any]) -> float:
     if takes_position(strategy):
         return float(book["decided"])
     return float(strategy.compiled()(strategy.inputs()(*values), FLAT))
 
 
-def _first_raising(strategy: type[Strategy], columns: FloatArray, first: int) -> int:
+def _first_raising(strategy: type[Rule], columns: FloatArray, first: int) -> int:
     """The bar from `first` on whose inputs `decide(x)` raises on."""
     decide, inputs = strategy.compiled(), strategy.inputs()
     for bar in range(first, columns.shape[1]):
@@ -99,7 +103,7 @@ def _first_raising(strategy: type[Strategy], columns: FloatArray, first: int) ->
     return first
 
 
-def _failure(strategy: type[Strategy], book: Book, values: FloatArray, bar: int, why: str) -> UsageError:
+def _failure(strategy: type[Rule], book: Book, values: FloatArray, bar: int, why: str) -> UsageError:
     when = datetime.fromtimestamp(book.ts_us[bar] / 1e6, UTC)
     seen = zip(strategy.inputs()._fields, values, strict=True)
     return UsageError(

@@ -25,7 +25,7 @@ from execution.strategy import (
     std,
     wma,
 )
-from execution.strategy.arrays import BarArrays, FloatArray, Ohlcv
+from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray, Ohlcv
 from execution.strategy.features import Feature
 
 FEATURES: dict[str, Any] = {
@@ -51,15 +51,17 @@ def random_bars(seed: int, count: int) -> BarArrays:
     low = np.minimum(open_, close) * (1.0 - random.random(count) * 0.01)
     # Markets stand still too: a run of equal prices is where indicators divide by zero.
     close[count // 2 : count // 2 + 3] = close[count // 2]
-    return BarArrays(open_, high, low, close, random.integers(0, 1000, count).astype(float))
+    volume = random.integers(0, 1000, count).astype(float)
+    return BarArrays(open_, high, low, close, volume, np.arange(count, dtype=np.int64) * 60_000_000, "24/7")
 
 
 def head(bars: BarArrays, count: int) -> BarArrays:
-    return BarArrays(*(column[:count].copy() for column in bars))
+    columns = (getattr(bars, name)[:count].copy() for name in (*COLUMNS, "ts_us"))
+    return BarArrays(*columns, bars.calendar)
 
 
 def bar(bars: BarArrays, at: int) -> Ohlcv:
-    return Ohlcv(*(float(column[at]) for column in bars))
+    return Ohlcv(*(float(getattr(bars, name)[at]) for name in COLUMNS), int(bars.ts_us[at]))
 
 
 def same_bits(left: Any, right: FloatArray) -> bool:
@@ -133,14 +135,14 @@ def test_decisions_survive_restarts_at_any_bar(seed: int, period: int, restarts:
         values = [float(column[at]) for column in columns]
         ready = not any(map(math.isnan, values))
         batch = decide(inputs(*values), held) if ready else math.nan
-        live = decider.on_bar(*bar(bars, at), position=held)
+        live = decider.on_bar(*bar(bars, at)[:5], position=held)
         assert same_bits([live], np.array([batch]))
 
 
 def test_nothing_is_decided_while_features_warm_up() -> None:
     bars = random_bars(1, 20)
     decider = Decider(Everything(period=8, threshold=1.0))
-    decided = [decider.on_bar(*bar(bars, at)) for at in range(20)]
+    decided = [decider.on_bar(*bar(bars, at)[:5]) for at in range(20)]
     assert all(math.isnan(target) for target in decided[:8])
     assert not math.isnan(decided[8])
     assert decider.features()["close"] == bars.close[19]

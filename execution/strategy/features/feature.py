@@ -1,0 +1,79 @@
+"""What a feature is: one output of a computation that has a form for whole columns and a form for one bar more."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from execution.strategy.arrays import BarArrays, FloatArray, Ohlcv
+
+
+class Running(Protocol):
+    """A computation carried forward one bar at a time."""
+
+    def update(self, bar: Ohlcv) -> Sequence[float]:
+        """Its outputs at this bar, NaN while they warm up."""
+
+
+class Computation(Protocol):
+    """What one or more features come from.  Hashable: equal ones are computed once."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the two forms agree bit for bit from the first bar of the data on."""
+
+    def batch(self, bars: BarArrays) -> tuple[FloatArray, ...]:
+        """Its outputs, one value per bar, NaN while they warm up."""
+
+    def incremental(self, history: BarArrays) -> Running:
+        """One that has already seen `history`."""
+
+
+class Exact:
+    """Both forms of the computation agree bit for bit."""
+
+    __slots__ = ()
+
+    @property
+    def exact(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What `features()` returns under each name."""
+
+    computation: Computation
+    output: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether a running engine computes the very bits that research did; `vectorised` ones may not."""
+        return self.computation.exact
+
+    def batch(self, bars: BarArrays) -> FloatArray:
+        """One value per bar, NaN while it warms up."""
+        return self.computation.batch(bars)[self.output]
+
+    def incremental(self, history: BarArrays) -> "Stream":
+        """A stream that has already seen `history`."""
+        return Stream(self.computation.incremental(history), self.output)
+
+
+class Stream:
+    """A feature carried forward one bar at a time."""
+
+    __slots__ = ("_output", "_running")
+
+    def __init__(self, running: Running, output: int) -> None:
+        self._running, self._output = running, output
+
+    def update(self, bar: Ohlcv) -> float:
+        """The feature's value at this bar, NaN while it warms up."""
+        return self._running.update(bar)[self._output]
+
+
+def feature_columns(features: Iterable[Feature], bars: BarArrays) -> dict[Feature, FloatArray]:
+    """Every feature over these bars; what several of them come from is computed once."""
+    wanted = dict.fromkeys(features)
+    outputs = {each: each.batch(bars) for each in dict.fromkeys(feature.computation for feature in wanted)}
+    return {feature: outputs[feature.computation][feature.output] for feature in wanted}

@@ -1,0 +1,1 @@
+"""Ours against named peers, in one run: only ratios mean something on a noisy machine."""
