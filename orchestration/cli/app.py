@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import bench, data, demo, registry, research, serve, system, trade
+from orchestration.cli import bench, data, demo, records, registry, research, serve, system, trade
 
 app = typer.Typer(
     name="slipway",
@@ -13,9 +13,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (demo, system, serve, research, registry):
+for module in (demo, system, serve, research, records, registry):
     app.add_typer(module.app)
 app.add_typer(data.app, name="data", help="Market data: ingest it, list it, look at it.")
 app.add_typer(research.strategy, name="strategy", help="Strategy files: make, list and check them.")
+app.add_typer(records.runs, name="runs", help="Backtests and sweeps on record: list, show and repeat them.")
+app.add_typer(records.holdout, name="holdout", help="A range that a family may look at once.")
 app.add_typer(trade.app, name="trade", help="Trade what was promoted, and stay in control of it.")
 app.add_typer(bench.app, name="bench", help="Measure against a named peer in the same run.")

@@ -96,8 +96,8 @@ def test_a_new_strategy_file_checks_out(tmp_path: Path) -> None:
 
 def test_the_library_is_listed() -> None:
     rows = json.loads(run("strategy", "list", "--json"))
-    assert rows[0]["name"] == "crossover"
-    assert "fast 10 (a value from 2 to 60)" in rows[0]["parameters"]
+    found = {row["name"]: row["parameters"] for row in rows}
+    assert "fast 10 (a value from 2 to 60)" in found["crossover"]
 
 
 @pytest.mark.parametrize(
