@@ -1,5 +1,6 @@
 """Bars of one symbol as numpy columns: what features and kernels read."""
 
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -28,7 +29,8 @@ class Ohlcv(NamedTuple):
     ts_us: int = 0
 
 
-class BarArrays(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class BarArrays:
     """Columns of equal length, oldest bar first, and the calendar by which the symbol trades."""
 
     open: FloatArray
@@ -36,7 +38,7 @@ class BarArrays(NamedTuple):
     low: FloatArray
     close: FloatArray
     volume: FloatArray
-    ts_us: NDArray[np.int64] = _UNTIMED
+    ts_us: NDArray[np.int64] = field(default_factory=lambda: _UNTIMED)
     """when each bar opened; empty where nobody knows, and then no feature may ask for the session"""
     calendar: str = NEW_YORK
 

@@ -61,6 +61,9 @@ _POSITIONS: Final = _named(Positions, _LINE)
 NUMBERS: Final = (types.Float, types.Integer, types.Boolean)
 
 
+_WRITES: Final = "Cannot modify readonly array"  # numba's words
+
+
 class CompiledRule(NamedTuple):
     """What one strategy class compiled to."""
 
@@ -140,4 +143,19 @@ def _allocate(strategy: type["Rule"], inputs: type[Any]) -> Any:
             f"{strategy.__name__}.allocate returns {answer}, not one number per symbol on every path",
             f"Return an array such as np.zeros(x.{inputs._fields[0]}.size); NaN leaves a weight as it is.",
         )
+    _refuse_writing_into(strategy, inputs)
     return rule
+
+
+def _refuse_writing_into(strategy: type["Rule"], inputs: type[Any]) -> None:
+    """The arrays that `allocate` is given are a sweep's own: what one set wrote there the next would read."""
+    line = types.Array(types.float64, 1, "C", readonly=True)
+    try:
+        numba.njit(strategy.written()).compile((_named(inputs, line), _named(Positions, line)))
+    except NumbaError as error:
+        if _WRITES in str(error):
+            where = explained(error, strategy.written(), inputs._fields)
+            raise UsageError(
+                f"{strategy.__name__}.allocate writes into what it is given: {where}",
+                f"Write into an array of its own, such as x.{inputs._fields[0]}.copy().",
+            ) from None

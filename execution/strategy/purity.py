@@ -104,7 +104,7 @@ def _impurity(value: Any) -> str:
             home = type(bound).__module__
         if home == "builtins" or getattr(builtins, name, None) is value:
             return _OUTSIDE if name in _BUILTINS else ""
-        if name == "objmode" and home.startswith("numba"):
+        if type(value).__module__ == "numba.core.withcontexts":  # objmode and its like
             return "leaves compiled code"
     parts = home.split(".")
     return _MODULES.get(".".join(parts[:2])) or _MODULES.get(parts[0]) or ""

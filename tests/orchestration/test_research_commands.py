@@ -149,5 +149,6 @@ def test_a_grid_that_makes_no_sense_is_said_in_a_sentence(grid: str, says: str) 
 def test_the_sweep_benchmark_names_every_peer() -> None:
     rows = json.loads(run("bench", "sweep", "--bars", "5000", "--sets", "25", "--rounds", "1", "--json"))
     assert [row["sweep"] for row in rows] == [
-        "slipway", "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
+        "slipway, decide(x)", "slipway, decide(x, position)", "slipway, another rule: RSI",
+        "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
     ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, cast
+from functools import lru_cache
+from numbers import Real
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -13,12 +15,17 @@ from execution.strategy.features.feature import Exact, Feature, Running, Stream
 PERIOD_MAX: Final = 100_000
 """TA-Lib's own limit."""
 
+FEATURES_KEPT: Final = 10_000
+"""A sweep asks for the same few features in every set."""
 
+
+@lru_cache(maxsize=FEATURES_KEPT, typed=True)
 def price(column: str) -> Feature:
     """The bar's own open, high, low, close or volume."""
     return Feature(Column(checked_column(column)))
 
 
+@lru_cache(maxsize=FEATURES_KEPT, typed=True)
 def constant(value: float) -> Feature:
     """A number that the rule reads, such as a threshold parameter."""
     return Feature(Constant(float(value)))
@@ -48,9 +55,10 @@ def checked_price(name: str) -> str:
     return name
 
 
-def checked_period(feature: str, period: int, shortest: int) -> int:
+def checked_period(feature: str, period: Any, shortest: int) -> int:
     """The period as an int, or a sentence that says which there are."""
-    if isinstance(period, bool) or period != int(period) or not shortest <= period <= PERIOD_MAX:
+    whole = not isinstance(period, bool) and isinstance(period, Real) and float(period).is_integer()
+    if not whole or not shortest <= period <= PERIOD_MAX:
         raise UsageError(
             f"{feature} was given the period {period!r}",
             f"Use a whole number from {shortest} to {PERIOD_MAX}.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from execution.strategy.arrays import BarArrays, FloatArray, Ohlcv
 from execution.strategy.features.combined import divided
-from execution.strategy.features.feature import Exact, Feature, Running
+from execution.strategy.features.feature import Exact, Feature, Running, Stream
 from execution.strategy.features.sessions import SessionWatch, Sittings, since_last_session
 
 _MINUTE_US: Final = 60_000_000
@@ -60,6 +60,14 @@ def previous_close() -> Feature:
 def overnight_gap() -> Feature:
     """Return from the previous session's close to this session's open, the same on all bars of a session."""
     return Feature(SessionPrices(), 4)
+
+
+def previous_session(feature: Feature) -> Feature:
+    """What a feature was on the last bar of the session before, NaN in the data's first session.
+
+    The same on all bars of a session, so that symbols which begin it at different minutes can be compared.
+    """
+    return Feature(PreviousSession(feature))
 
 
 def vwap() -> Feature:
@@ -115,9 +123,7 @@ class SessionPrices(Exact):
             np.maximum.accumulate(bars.high[first:last], out=high[first:last])
             np.minimum.accumulate(bars.low[first:last], out=low[first:last])
         opened = bars.open[starts][of_bar]
-        before = np.full(len(starts), np.nan)
-        before[1:] = bars.close[starts[1:] - 1]
-        before = before[of_bar]
+        before = _before(bars.close, sittings)
         return opened, high, low, before, opened / before - 1.0
 
     def incremental(self, history: BarArrays) -> Running:
@@ -140,6 +146,46 @@ class _PricesRunning:
             self._low = min(self._low, bar.low)
         self._close = bar.close
         return self._open, self._high, self._low, self._before, self._gap
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousSession:
+    """A feature's last value in the session before."""
+
+    feature: Feature
+
+    @property
+    def exact(self) -> bool:
+        return self.feature.exact
+
+    def batch(self, bars: BarArrays) -> tuple[FloatArray]:
+        sittings = Sittings(bars)
+        return (_before(self.feature.batch(bars), sittings),)
+
+    def incremental(self, history: BarArrays) -> Running:
+        running = _PreviousRunning(self.feature.incremental(history), history.calendar)
+        if len(history):
+            last = self.feature.batch(history)[-1]
+            running.resume(int(history.ts_us[-1]), float(self.batch(history)[0][-1]), float(last))
+        return running
+
+
+class _PreviousRunning:
+    __slots__ = ("_before", "_last", "_stream", "_watch")
+
+    def __init__(self, stream: Stream, calendar: str) -> None:
+        self._stream, self._watch = stream, SessionWatch(calendar)
+        self._before = self._last = math.nan
+
+    def resume(self, ts_us: int, before: float, last: float) -> None:
+        self._watch.begins(ts_us)
+        self._before, self._last = before, last
+
+    def update(self, bar: Ohlcv) -> tuple[float]:
+        if self._watch.begins(bar.ts_us):
+            self._before = self._last
+        self._last = self._stream.update(bar)
+        return (self._before,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +218,14 @@ class _VwapRunning:
         self._turnover += (bar.high + bar.low + bar.close) / 3.0 * bar.volume
         self._volume += bar.volume
         return (self._turnover / self._volume if self._volume > 0.0 else math.nan,)
+
+
+def _before(column: FloatArray, sittings: Sittings) -> FloatArray:
+    """On each bar, the column's last value in the session before."""
+    before = np.full(len(sittings.starts), np.nan)
+    before[1:] = column[sittings.starts[1:] - 1]
+    on_bars: FloatArray = before[sittings.of_bar]
+    return on_bars
 
 
 def _replayed(running: Running, history: BarArrays) -> Running:

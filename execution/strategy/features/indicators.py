@@ -8,6 +8,7 @@ stands still for one (`0.0 < x.strength < 30.0`).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol, cast
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from data.errors import UsageError
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray, Ohlcv
-from execution.strategy.features.columns import Column, checked_period, price
+from execution.strategy.features.columns import FEATURES_KEPT, Column, checked_period, price
 from execution.strategy.features.feature import Exact, Feature, Running
 from execution.strategy.talib_extension import ta_lib
 
@@ -156,6 +157,7 @@ def stochastic(period: int = 14, smooth: int = 3, signal: int = 3) -> Stochastic
     return Stochastic(*_outputs(Indicator("STOCH", tuple(map(price, ("high", "low", "close"))), options, 2)))
 
 
+@lru_cache(maxsize=FEATURES_KEPT, typed=True)
 def indicator(function: str, columns: tuple[str | Feature, ...], period: int) -> Feature:
     """A TA-Lib function of one period; over another feature it begins when that has warmed up."""
     sources = tuple(each if isinstance(each, Feature) else price(each) for each in columns)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data.errors import UsageError
-from execution.strategy import Strategy, param, sma
+from execution.strategy import Portfolio, Strategy, load_strategy, macd, param, sma
 from execution.strategy.position import FLAT
 
 
@@ -105,6 +105,26 @@ def test_features_that_are_no_features_are_refused() -> None:
     with pytest.raises(UsageError, match="sma was given the period 0"):
         sma("close", 0)
 
+    class Whole(Crossing):
+        def features(self) -> Any:
+            return {"fast": macd("close"), "slow": sma("close", 20)}
+
+    with pytest.raises(UsageError, match=r"is all of a Macd, .* Pick one of its outputs: \.macd, \.signal"):
+        Whole()
+
+
+class Ordered(Crossing):
+    def refused(self) -> str | None:
+        return None if self.fast < self.slow else "fast is not below slow"
+
+
+def test_parameters_that_make_no_sense_together_are_refused_with_the_reason() -> None:
+    assert Ordered(fast=3, slow=4).refused() is None
+    with pytest.raises(
+        UsageError, match=r"Ordered\(fast=5, slow=5, .*\) makes no sense: fast is not below slow"
+    ):
+        Ordered(fast=5, slow=5)
+
 
 def test_feature_names_may_not_depend_on_parameters() -> None:
     class Shifting(Crossing):
@@ -131,8 +151,6 @@ def test_feature_names_may_not_depend_on_parameters() -> None:
     ],
 )
 def test_a_decide_that_cannot_be_compiled_says_line_and_cause(rule: str, says: str, tmp_path: Any) -> None:
-    from execution.strategy import load_strategy
-
     text = (
         "from execution.strategy import Strategy, sma\n\n\n"
         "class Broken(Strategy):\n"
@@ -161,6 +179,30 @@ def test_decide_is_compiled_once_and_integers_and_booleans_become_targets() -> N
     decide, inputs = Flag.compiled(), Flag.inputs()
     assert decide(inputs(2.0, 1.0), FLAT) == 1.0
     assert type(decide(inputs(1.0, 2.0), FLAT)) is float
+
+
+def test_a_portfolio_says_what_it_lacks_and_a_file_may_hold_one() -> None:
+    class Nothing(Portfolio):
+        def features(self) -> Any:
+            return {"fast": sma("close", 2)}
+
+    with pytest.raises(
+        UsageError, match=r"Nothing has no allocate. Write a static method allocate\(x, positions\)"
+    ):
+        Nothing()
+    with pytest.raises(UsageError, match=r"takes other arguments .* Write allocate\(x, positions\)"):
+
+        class _Alone(Portfolio):
+            @staticmethod
+            def allocate(x: Any) -> Any:
+                return x.fast
+
+    source = (
+        "from execution.strategy import Portfolio, price\n\n\nclass Mine(Portfolio):\n"
+        "    def features(self):\n        return {'close': price('close')}\n\n"
+        "    @staticmethod\n    def allocate(x, positions):\n        return x.close * 0.0\n"
+    )
+    assert issubclass(load_strategy(source), Portfolio)
 
 
 def test_importing_the_contract_loads_nothing_heavy() -> None:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
-import pytest
+from gappy_bars import gappy_bars, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,73 +15,12 @@ from execution.strategy import (
     atr,
     constant,
     ema,
-    highest,
-    lowest,
+    macd,
+    minutes_to_close,
     param,
     price,
-    roc,
     rsi,
-    sma,
-    std,
-    wma,
 )
-from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray, Ohlcv
-from execution.strategy.features import Feature
-
-FEATURES: dict[str, Any] = {
-    "sma": lambda period: sma("close", period),
-    "ema": lambda period: ema("close", period),
-    "wma": lambda period: wma("volume", period),
-    "rsi": lambda period: rsi("close", period),
-    "atr": lambda period: atr(period),
-    "std": lambda period: std("close", period),
-    "roc": lambda period: roc("open", period),
-    "highest": lambda period: highest("high", period),
-    "lowest": lambda period: lowest("low", period),
-    "price": lambda _: price("high"),
-    "constant": lambda period: constant(period / 3),
-}
-
-
-def random_bars(seed: int, count: int) -> BarArrays:
-    random = np.random.default_rng(seed)
-    close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, count)))
-    open_ = close * np.exp(random.normal(0.0, 0.005, count))
-    high = np.maximum(open_, close) * (1.0 + random.random(count) * 0.01)
-    low = np.minimum(open_, close) * (1.0 - random.random(count) * 0.01)
-    # Markets stand still too: a run of equal prices is where indicators divide by zero.
-    close[count // 2 : count // 2 + 3] = close[count // 2]
-    volume = random.integers(0, 1000, count).astype(float)
-    return BarArrays(open_, high, low, close, volume, np.arange(count, dtype=np.int64) * 60_000_000, "24/7")
-
-
-def head(bars: BarArrays, count: int) -> BarArrays:
-    columns = (getattr(bars, name)[:count].copy() for name in (*COLUMNS, "ts_us"))
-    return BarArrays(*columns, bars.calendar)
-
-
-def bar(bars: BarArrays, at: int) -> Ohlcv:
-    return Ohlcv(*(float(getattr(bars, name)[at]) for name in COLUMNS), int(bars.ts_us[at]))
-
-
-def same_bits(left: Any, right: FloatArray) -> bool:
-    return np.asarray(left, dtype=float).tobytes() == right.tobytes() or bool(
-        np.array_equal(left, right, equal_nan=True)
-    )
-
-
-@pytest.mark.parametrize("name", FEATURES)
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**31), period=st.integers(2, 30), restart=st.integers(0, 120))
-def test_every_feature_is_the_same_batch_and_incremental(
-    name: str, seed: int, period: int, restart: int
-) -> None:
-    bars = random_bars(seed, 120)
-    feature: Feature = FEATURES[name](period)
-    batch = feature.batch(bars)
-    stream = feature.incremental(head(bars, restart))
-    streamed = [stream.update(bar(bars, at)) for at in range(restart, 120)]
-    assert same_bits(streamed, batch[restart:])
 
 
 class Everything(Strategy):
@@ -97,6 +36,9 @@ class Everything(Strategy):
             "average": ema("close", self.period),
             "strength": rsi("close", self.period),
             "range": atr(self.period),
+            "signal": macd("close", self.period, self.period + 5, 4).signal,
+            "histogram": macd("close", self.period, self.period + 5, 4).histogram,
+            "hours": minutes_to_close(),
             "threshold": constant(self.threshold),
             "stop": constant(self.stop),
         }
@@ -118,31 +60,33 @@ class Everything(Strategy):
 @given(
     seed=st.integers(0, 2**31),
     period=st.integers(2, 30),
-    restarts=st.sets(st.integers(0, 150), max_size=3),
+    restarts=st.sets(st.integers(0, 120), max_size=3),
 )
 def test_decisions_survive_restarts_at_any_bar(seed: int, period: int, restarts: set[int]) -> None:
-    bars = random_bars(seed, 150)
+    bars = gappy_bars(seed)
     strategy = Everything(period=period)
     columns = [spec.batch(bars) for spec in strategy.feature_specs().values()]
     decide, inputs = strategy.compiled(), strategy.inputs()
     decider = Decider(strategy)
     random = np.random.default_rng(seed)
-    for at in range(150):
+    for at in range(len(bars)):
         if at in restarts:  # the process died; a new one replays from the same first bar
             decider = Decider(strategy)
-            decider.warm(head(bars, at))
+            decider.warm(bars.part(0, at))
         held = Position(*random.normal(0.0, 1.0, 5).tolist())
         values = [float(column[at]) for column in columns]
         ready = not any(map(math.isnan, values))
         batch = decide(inputs(*values), held) if ready else math.nan
-        live = decider.on_bar(*bar(bars, at)[:5], position=held)
-        assert same_bits([live], np.array([batch]))
+        bar = bars.bar(at)
+        assert same_bits([decider.on_bar(*bar[:5], held, bar.ts_us)], np.array([batch]))
 
 
 def test_nothing_is_decided_while_features_warm_up() -> None:
-    bars = random_bars(1, 20)
+    bars = gappy_bars(1)
     decider = Decider(Everything(period=8, threshold=1.0))
-    decided = [decider.on_bar(*bar(bars, at)[:5]) for at in range(20)]
-    assert all(math.isnan(target) for target in decided[:8])
-    assert not math.isnan(decided[8])
-    assert decider.features()["close"] == bars.close[19]
+    decided = [decider.on_bar(*bars.bar(at)[:5], ts_us=int(bars.ts_us[at])) for at in range(40)]
+    undecided = [math.isnan(target) for target in decided]
+    first = undecided.index(False)
+    assert first == (8 + 5 - 1) + (4 - 1)  # the signal of the slower average is the last to warm up
+    assert decider.features()["close"] == bars.close[39]
+    assert list(decider.features()) == list(Everything().feature_specs())
