@@ -7,6 +7,7 @@ Plain functions that it calls are compiled with it.
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numba
@@ -81,7 +82,7 @@ def compile_rule(strategy: type["Rule"], feature_names: tuple[str, ...]) -> Comp
     """The machine code of what a person wrote, made at the first call and kept."""
     with _lock:
         if strategy not in _compiled:
-            inputs = namedtuple(f"{strategy.__name__}Features", feature_names)  # type: ignore[misc]
+            inputs = _inputs_named(f"{strategy.__name__}Features", feature_names)
             make = _allocate if issubclass(strategy, Portfolio) else _decide
             _compiled[strategy] = feature_names, CompiledRule(make(strategy, inputs), inputs)
         names, made = _compiled[strategy]
@@ -91,6 +92,13 @@ def compile_rule(strategy: type["Rule"], feature_names: tuple[str, ...]) -> Comp
             "Return the same names in the same order whatever the parameters are.",
         )
     return made
+
+
+@cache
+def _inputs_named(name: str, feature_names: tuple[str, ...]) -> type[Any]:
+    """The type of x.  numba tells types of one name and the same fields apart at its own peril: it remembers arguments
+    by both, so two versions of a strategy in one process have to share it."""
+    return namedtuple(name, feature_names)
 
 
 def machine_code(

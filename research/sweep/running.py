@@ -21,6 +21,9 @@ from research.sweep.progress import Watch
 CHUNK_S: Final = 0.25
 """What a chunk should take: often enough for progress, parts and Ctrl-C, rarely enough to cost nothing."""
 
+SMALLER_MAX: Final = 10
+"""Towards the end chunks are this much smaller, but no more, or dealing them out would cost more than they do."""
+
 FIRST_CHUNK_BAR_SETS: Final = 100_000_000  # before anything was measured; a tenth of a second or less
 POLL_S: Final = 0.2
 
@@ -102,7 +105,7 @@ class Threads:
     def results(
         self, prepared: Prepared, todo: Sequence[slice], stop: Stop
     ) -> Iterator[tuple[slice, FloatArray]]:
-        pace = Pace(todo, self._count, len(prepared.ts_us) * len(prepared.symbols))
+        pace = Pace(todo, self._count, len(prepared.ts_us) * len(prepared.symbols), CHUNK_S)
         running: dict[Future[tuple[FloatArray, float]], slice] = {}
         with ThreadPoolExecutor(self._count) as pool:
             try:
@@ -124,17 +127,19 @@ class Threads:
 class Pace:
     """Cuts what is to do into chunks that take about `chunk_s`, smaller towards the end so that all finish together."""
 
-    def __init__(self, todo: Sequence[slice], workers: int, bars: int, chunk_s: float = CHUNK_S) -> None:
+    def __init__(self, todo: Sequence[slice], workers: int, bars: int, chunk_s: float) -> None:
         self._todo = list(todo)[::-1]
         self._left = sum(each.stop - each.start for each in todo)
         self._workers, self._chunk_s = workers, chunk_s
+        self._least = 1
         self._size = max(1, FIRST_CHUNK_BAR_SETS // max(1, bars))
 
     def next(self) -> slice | None:
         if not self._todo:
             return None
         run = self._todo.pop()
-        size = max(1, min(self._size, -(-self._left // (2 * self._workers))))
+        share = -(-self._left // (2 * self._workers))
+        size = max(self._least, min(self._size, share))
         chunk = slice(run.start, min(run.stop, run.start + size))
         if chunk.stop < run.stop:
             self._todo.append(slice(chunk.stop, run.stop))
@@ -148,6 +153,7 @@ class Pace:
 
     def took(self, sets: int, seconds: float) -> None:
         self._size = max(1, min(int(sets * self._chunk_s / max(seconds, 1e-6)), 4 * self._size))
+        self._least = max(1, self._size // SMALLER_MAX)
 
 
 @contextmanager

@@ -106,9 +106,9 @@ def _engine(
     if engine == "threads" and client is None:
         yield Threads(threads)
     elif engine == "dask":
-        from research.sweep.on_dask import dask_engine, work_of
+        from research.sweep.on_dask import dask_engine
 
-        with dask_engine(client, threads, work_of(strategy, bars, capital, costs, terms)) as made:
+        with dask_engine(client, threads, strategy, bars, capital, costs, terms) as made:
             yield made
     else:
         raise UsageError(

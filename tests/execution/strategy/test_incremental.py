@@ -15,6 +15,7 @@ from execution.strategy import (
     atr,
     constant,
     ema,
+    load_strategy,
     macd,
     minutes_to_close,
     param,
@@ -90,3 +91,23 @@ def test_nothing_is_decided_while_features_warm_up() -> None:
     assert first == (8 + 5 - 1) + (4 - 1)  # the signal of the slower average is the last to warm up
     assert decider.features()["close"] == bars.close[39]
     assert list(decider.features()) == list(Everything().feature_specs())
+
+
+VERSION = """
+from execution.strategy import Strategy, price
+
+
+class Twice(Strategy):
+    def features(self):
+        return {"close": price("close")}
+
+    @staticmethod
+    def decide(x):
+        return x.close * %s
+"""
+
+
+def test_two_versions_of_a_strategy_decide_side_by_side() -> None:
+    """numba remembers arguments by the name of their type: the second version was refused what the first had taken."""
+    deciders = [Decider(load_strategy(VERSION % factor)()) for factor in (1.0, 2.0)]
+    assert [each.on_bar(1.0, 1.0, 1.0, 3.0, 1.0) for each in deciders] == [3.0, 6.0]

@@ -22,7 +22,7 @@ def test_every_set_is_dealt_out_once(
     for gap, length in gaps:
         todo.append(slice(at + gap, at + gap + length))
         at += gap + length
-    pace, dealt = Pace(todo, workers, bars), []
+    pace, dealt = Pace(todo, workers, bars, 0.25), []
     lost_once = False
     while chunk := pace.next():
         if len(dealt) == 3 and not lost_once:
@@ -35,7 +35,7 @@ def test_every_set_is_dealt_out_once(
 
 
 def test_chunks_grow_when_sets_are_fast_and_shrink_when_they_are_slow() -> None:
-    pace = Pace([slice(0, 1_000_000)], 2, 1_000_000)
+    pace = Pace([slice(0, 1_000_000)], 2, 1_000_000, 0.25)
     first = pace.next()
     assert first == slice(0, 100)
     pace.took(100, 0.001)
