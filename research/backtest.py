@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Portfolio, Strategy
-from execution.strategy.arrays import COLUMNS, FloatArray
-from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, feature_table
+from execution.strategy.arrays import FloatArray
+from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, check_bars, feature_table
 from research.passes.desk import Desk
 from research.passes.running import Tallies, recording_of, run_pass
 from research.passes.universes import LaidOut
@@ -82,9 +82,9 @@ def backtest(
     (data.instruments.ACTION_SCHEMA) are the splits and dividends in raw prices; of bars from research.bars they are
     known.  The run goes on record and into the trial ledger; with record=False the result says that it did not.
     """
+    check_bars(bars)
     keep_out_of_holdout(type(strategy), bars)
-    if actions is None and {"symbol", "ts_utc", *COLUMNS} <= set(bars.columns):
-        actions = known_actions(bars)
+    actions = known_actions(bars) if actions is None else actions
     done = run_backtest(
         strategy, bars, capital=capital, costs=costs, lot=lot, leverage=leverage, fill=fill,
         trade_from=trade_from, actions=actions, delay_bars=delay_bars,

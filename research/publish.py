@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import subprocess
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -18,6 +17,8 @@ from execution.loading import TIMING
 from execution.strategy import CostModel, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest
+from research.records.inputs import family_of
+from research.records.origin import commit_of_checkout
 from research.reports import report_html
 
 
@@ -44,10 +45,10 @@ def publish(
     result = backtest(strategy, query.read(pieces), capital=capital, costs=costs)
     snapshot, as_of = _newest_publication(pieces)
     begins = str(min(piece.first for piece in pieces))
-    commit, dirty = _commit()
+    commit, dirty = commit_of_checkout()
     manifest = Manifest(
         schema=SCHEMA,
-        strategy=family(strategy),
+        strategy=family_of(type(strategy)),
         class_name=type(strategy).__name__,
         params=strategy.params(),
         universe=universe,
@@ -74,10 +75,6 @@ def publish(
     digest = artifacts.publish(manifest, _files(strategy, result))
     with connect() as connection:
         return register(connection, artifacts.load(digest)), result
-
-
-def family(strategy: Strategy) -> str:
-    return type(strategy).__name__.lower()
 
 
 def pinned_bars(artifact: Artifact) -> pl.DataFrame:
@@ -127,17 +124,3 @@ def _warm_up(strategy: Strategy, bars: pl.DataFrame) -> int:
     table = np.stack([spec.batch(first) for spec in strategy.feature_specs().values()])
     ready = ~np.isnan(table).any(axis=0)
     return int(ready.argmax()) if ready.any() else len(first)
-
-
-def _commit() -> tuple[str, bool]:
-    """The checkout's commit, and whether it had changes that no commit names."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown", True  # no checkout: nothing proves what this code is

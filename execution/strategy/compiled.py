@@ -45,6 +45,8 @@ let_compiled_code_call(
         sizing.book_equity,
         costs.fill_price,
         costs.commission,
+        costs.borrow_fee,
+        costs.debit_interest,
         position.position_after_fill,
         position.position_at_close,
     )

@@ -115,23 +115,12 @@ def again(run: RunId, as_json: bool = JsonOption) -> None:
 def trials(family: AnyFamily = None, as_json: bool = JsonOption) -> None:
     """The trial ledger: everything that was ever tried, and how good the best of it looked."""
     from research.records import trials as trials_of
+    from research.records.ledger import SHOWN
 
     known = trials_of(None if family is None else family_named(family))
     rows = known.frame.reverse().to_dicts()
     if not as_json:
-        columns = (
-            "at",
-            "family",
-            "kind",
-            "run_id",
-            "sets",
-            "new_sets",
-            "best_sharpe",
-            "first",
-            "last",
-            "who",
-        )
-        rows = [{name: row[name] for name in columns} for row in rows]
+        rows = [{name: row[name] for name in SHOWN} for row in rows]
     show(
         rows,
         title=f"{str(known)[0].upper()}{str(known)[1:]}",

@@ -10,20 +10,17 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-# Importing compiled registers the shared arithmetic with numba.
-from execution.strategy import compiled as compiled
 from execution.strategy.arrays import FloatArray
+from execution.strategy.compiled import let_compiled_code_call
 from execution.strategy.costs import borrow_fee, commission, debit_interest, fill_price
 from execution.strategy.position import Position, position_after_fill
 from execution.strategy.sizing import apply_fill, book_equity, order_quantity, round_to_lot
 from research.passes.lanes import fold_held
 from research.passes.round_trips import Trading, fold_fill
 
-for written in (fold_fill, borrow_fee, debit_interest):
-    register_jitable(written)
+let_compiled_code_call([fold_fill])
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data.errors import UsageError
 from execution.strategy import CostModel
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
+from execution.strategy.features import feature_columns
 from execution.strategy.rule import Rule
 from research.passes.account import Rates, Tape
 from research.passes.kernel import TILE
@@ -123,6 +124,13 @@ def books_of(
 
     `actions` (data.instruments.ACTION_SCHEMA) are the splits and dividends inside it, when the prices are raw.
     """
+    check_bars(bars)
+    since_us = _instant_us(trade_from)
+    return [_book(symbol, frame, since_us, trade_from, actions) for symbol, frame in _by_symbol(bars)]
+
+
+def check_bars(bars: pl.DataFrame) -> None:
+    """Refuse a frame that cannot be traded on."""
     missing = [name for name in ("symbol", "ts_utc", *COLUMNS) if name not in bars.columns]
     if missing:
         raise UsageError(f"the bars have no column {missing[0]!r}", "Pass a frame from data.bars(…).")
@@ -132,8 +140,6 @@ def books_of(
         raise UsageError(
             "the bars have empty prices or volumes", "Drop or repair them first: bars.drop_nulls()."
         )
-    since_us = _instant_us(trade_from)
-    return [_book(symbol, frame, since_us, trade_from, actions) for symbol, frame in _by_symbol(bars)]
 
 
 def _by_symbol(bars: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -201,8 +207,8 @@ def feature_table(
         for strategy in strategies
     ]
     table = np.empty((len(rows), len(book.ts_us)))
-    for spec, row in rows.items():
-        table[row] = spec.batch(book.bars)
+    for spec, column in feature_columns(rows, book.bars).items():
+        table[rows[spec]] = column
     if delay_bars:
         late = np.full_like(table, np.nan)
         late[:, delay_bars:] = table[:, :-delay_bars]

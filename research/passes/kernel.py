@@ -23,7 +23,7 @@ from research.passes.lanes import WORD, borrowed, changes, lowest_bit
 from research.passes.rules import BOOK_TYPE, FEATURES, NEXT_CHANGE, TARGETS, takes_position
 
 TILE: Final = 1024
-"""Bars: one feature's share is 16 kB, those of a few dozen stay in the second-level cache."""
+"""Bars: one feature's share is 8 kB, those of a few dozen stay in the second-level cache."""
 
 
 def _run_targets(  # type: ignore[no-untyped-def]

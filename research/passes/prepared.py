@@ -20,7 +20,7 @@ from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of,
 from research.passes.desk import Desk
 from research.passes.kernel import kernel_of
 from research.passes.rules import rule_of
-from research.passes.running import Tallies, no_recording, run_pass
+from research.passes.running import Tallies, by_name, no_recording, run_pass
 from research.passes.shared_account import portfolio_kernel
 from research.passes.universes import LaidOut
 from research.statistics import as_frame, bars_per_year, from_tally
@@ -66,9 +66,11 @@ class Prepared(ABC):
     def frame(self, tallies: FloatArray) -> pl.DataFrame:
         """Parameters, then statistics; one row per set, for tallies of all sets in their order."""
         chosen = pl.DataFrame([each.params() for each in self.sets])
-        named = {name: tallies[:, place] for place, name in enumerate(TALLY)}
-        statistics = as_frame(from_tally(named, self.capital, self.bars_per_year))
-        return pl.concat([chosen, statistics], how="horizontal")
+        return pl.concat([chosen, as_frame(self.statistics(tallies))], how="horizontal")
+
+    def statistics(self, tallies: FloatArray) -> dict[str, FloatArray]:
+        """research.statistics.NAMES -> one value per row of any tallies."""
+        return from_tally(by_name(tallies), self.capital, self.bars_per_year)
 
     def blocks(self, tallies: FloatArray) -> Blocks:
         """The sums by block, for tallies of all sets in their order."""

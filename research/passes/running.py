@@ -28,7 +28,12 @@ class Tallies:
 
     def named(self) -> Mapping[str, FloatArray]:
         """The columns by name."""
-        return {name: self.books[:, place] for place, name in enumerate(TALLY)}
+        return by_name(self.books)
+
+
+def by_name(books: FloatArray) -> Mapping[str, FloatArray]:
+    """The columns of tallies by name; block sums may follow them."""
+    return {name: books[:, place] for place, name in enumerate(TALLY)}
 
 
 def no_recording() -> Recording:

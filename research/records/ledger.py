@@ -36,6 +36,11 @@ SCHEMA: Final = pl.Schema(
         "where_from": pl.String(),
     }
 )
+SHOWN: Final = (
+    "at", "family", "kind", "run_id", "sets", "new_sets", "best_sharpe", "first", "last", "who",
+)  # fmt: skip
+"""What a person sees of an entry."""
+
 SHOWN_MAX: Final = 20
 
 
@@ -69,22 +74,10 @@ class Trials:
 
     def _repr_html_(self) -> str:
         shown = self.frame.tail(SHOWN_MAX).reverse()
-        columns = (
-            "at",
-            "family",
-            "kind",
-            "run_id",
-            "sets",
-            "new_sets",
-            "best_sharpe",
-            "first",
-            "last",
-            "who",
-        )
-        head = "".join(f"<th style='text-align:left'>{name.replace('_', ' ')}</th>" for name in columns)
+        head = "".join(f"<th style='text-align:left'>{name.replace('_', ' ')}</th>" for name in SHOWN)
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"
-            for row in shown.select(columns).iter_rows()
+            for row in shown.select(SHOWN).iter_rows()
         )
         return f"<p>{escape(str(self))}.</p><table><tr>{head}</tr>{body}</table>"
 

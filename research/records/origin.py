@@ -37,7 +37,7 @@ def _program() -> str:
 @lru_cache(maxsize=1)
 def code() -> dict[str, Any]:
     """The commit, whether it had changes that no commit names, and the versions that the bytes depend on."""
-    commit, is_dirty = _commit()
+    commit, is_dirty = commit_of_checkout()
     return {
         "commit": commit,
         "is_dirty": is_dirty,
@@ -47,7 +47,9 @@ def code() -> dict[str, Any]:
     }
 
 
-def _commit() -> tuple[str, bool]:
+def commit_of_checkout() -> tuple[str, bool]:
+    """The checkout's commit, and whether it had changes that no commit names."""
+
     def git(*words: str) -> str:
         return subprocess.run(
             ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10

@@ -10,8 +10,6 @@ import numpy as np
 
 from execution.strategy.arrays import FloatArray
 from research.passes import Prepared
-from research.passes.account import TALLY
-from research.statistics import from_tally
 
 TELL_EVERY_S: Final = 0.1
 SHOW_AFTER_S: Final = 0.5  # what is over sooner needs no bar in a notebook
@@ -83,8 +81,7 @@ class Watch:
         return SweepProgress(self._done, total, now, eta, self._by, best, value)
 
     def _rank(self, prepared: Prepared, chunk: slice, tallies: FloatArray) -> None:
-        named = {name: tallies[:, place] for place, name in enumerate(TALLY)}
-        values = from_tally(named, prepared.capital, prepared.bars_per_year)[self._by]
+        values = prepared.statistics(tallies)[self._by]
         if np.isnan(values).all():
             return
         place = int(np.nanargmax(values))

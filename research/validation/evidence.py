@@ -9,7 +9,7 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy.arrays import BarArrays
-from research.backtest import Backtest, backtest
+from research.backtest import Backtest, run_backtest
 from research.statistics import (
     bars_per_year,
     kurtosis_of,
@@ -118,7 +118,7 @@ def gather(
     chosen = case.sets[place]
 
     stage()
-    result = backtest(
+    result = run_backtest(
         chosen,
         case.bars,
         capital=case.capital,

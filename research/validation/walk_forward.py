@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from research.backtest import backtest
+from research.backtest import run_backtest
 from research.statistics import bars_per_year, returns_of, sharpe_of
 from research.statistics.sums import FloatArray
 from research.validation.case import Case, optimise
@@ -114,7 +114,9 @@ def walk_forward(
 
 def _traded(case: Case, chosen: Any, first: datetime, last: datetime) -> FloatArray:
     bars = case.bars.filter(pl.col("ts_utc") <= last)
-    result = backtest(chosen, bars, capital=case.capital, costs=case.costs, trade_from=first, **case.terms)
+    result = run_backtest(
+        chosen, bars, capital=case.capital, costs=case.costs, trade_from=first, **case.terms
+    )
     return returns_of(result.equity["equity"].to_numpy(), case.capital)
 
 
