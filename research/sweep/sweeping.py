@@ -13,7 +13,7 @@ import polars as pl
 from data.errors import UsageError
 from execution.strategy import CostModel, Rule
 from research.passes import Blocks, Prepared, prepare
-from research.passes.books import LEVERAGE, Fill
+from research.passes.books import LEVERAGE, Fill, check_bars
 from research.sweep.parts import Parts, sweep_name
 from research.sweep.progress import Progress, Watch
 from research.sweep.result import Sweep
@@ -60,13 +60,15 @@ def sweep(
     began = time.perf_counter()
     by = by or (search.by if isinstance(search, Guided) else "sharpe")
     refuse_unknown(by)
+    check_bars(bars)
+    _keep_out_of_holdout(strategy, bars)
     terms: dict[str, Any] = {
-        "lot": lot, "leverage": leverage, "fill": fill, "trade_from": trade_from, "actions": actions,
+        "lot": lot, "leverage": leverage, "fill": fill, "trade_from": trade_from,
+        "actions": _known_actions(bars) if actions is None else actions,
         "delay_bars": delay_bars,
     }  # fmt: skip
     costs = costs or CostModel()
     plan = plan_of(strategy, search)
-    _keep_out_of_holdout(strategy, bars)
     parts = Parts(
         lambda: sweep_name(strategy, bars, terms | {"capital": capital, "costs": costs}, plan.told())
     )
@@ -154,6 +156,12 @@ def _keep_out_of_holdout(strategy: type[Rule], bars: pl.DataFrame) -> None:
     from research.records import keep_out_of_holdout
 
     keep_out_of_holdout(strategy, bars)
+
+
+def _known_actions(bars: pl.DataFrame) -> pl.DataFrame | None:
+    from research.records import known_actions
+
+    return known_actions(bars)
 
 
 def _recorded(found: Sweep, bars: pl.DataFrame, terms: dict[str, Any], search: Search, record: bool) -> Sweep:

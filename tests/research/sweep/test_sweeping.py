@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import polars as pl
 import pytest
 
 from data.errors import UsageError
+from data.ingest import ingest
+from data.sources import source
 from execution.strategy import CostModel, Strategy, constant, load_strategy, strategy_source
 from research import backtest, sweep
+from research.records import bars
 from research.statistics import NAMES
 from research.strategies.crossover import Crossover
 from research.sweep import SweepProgress
@@ -33,6 +37,18 @@ def test_every_row_is_the_backtest_of_its_parameters_bit_for_bit(symbols: int, w
         strategy = Crossover(fast=row["fast"], slow=row["slow"])
         alone = backtest(strategy, bars, costs=costs, trade_from=bars["ts_utc"][50])
         assert {name: row[name] for name in NAMES} == alone.statistics
+
+
+@pytest.mark.usefixtures("database_url")
+def test_a_row_is_the_backtest_over_a_split_of_the_lake_too() -> None:
+    """DDD split two for one on 14 June 2021: a sweep that did not know would halve every position."""
+    ingest(source("synthetic"), ["DDD"], date(2021, 6, 10), date(2021, 6, 16))
+    minutes = bars("DDD", "1m", date(2021, 6, 10), date(2021, 6, 16))
+    row = sweep(Crossover, minutes, {"fast": [5], "slow": [20]}).frame.row(0, named=True)
+    alone = backtest(Crossover(fast=5, slow=20), minutes)
+    assert alone.actions is not None
+    assert alone.actions["kind"].to_list() == ["split"]
+    assert {name: row[name] for name in NAMES} == alone.statistics
 
 
 def test_threads_and_progress_change_nothing(walk: Walk) -> None:
