@@ -51,6 +51,40 @@ def sweep(
 
 
 @app.command()
+def gates(
+    seeds: Annotated[int, typer.Option(min=1, help="Markets of each kind.")] = 200,
+    first_seed: Annotated[int, typer.Option(min=0, help="Of the first market.")] = 0,
+    as_json: bool = JsonOption,
+) -> None:
+    """How often validation passes the best of 1,000 sets where nothing can be earned, and where there is an edge."""
+    from research.validation.calibration import EDGE_SHARPE, SETS, YEARS, calibrate
+
+    if not as_json:
+        console().print(
+            f"2 × {seeds} markets of {YEARS:g} years, {SETS:,} sets on each. 200 take some minutes."
+        )
+    with progress("validating") as told:
+        noise, edge = calibrate(
+            seeds, first_seed=first_seed, progress=lambda done, all: told(done, all, "markets")
+        )
+    rows = [
+        {
+            "market": market,
+            "markets": rate.seeds,
+            "passed": f"{rate.share:.1%}",
+            "interval_95": f"{rate.low:.1%} to {rate.high:.1%}",
+            "asked": asked,
+            "stopped_most_by": ", ".join(list(rate.failed_by)[:3]),
+        }
+        for market, rate, asked in (
+            ("noise", noise, "under 5 %"),
+            (f"edge, true Sharpe ratio {EDGE_SHARPE:g}", edge, "over 80 %"),
+        )
+    ]
+    show(rows, title="Validation's verdict", as_json=as_json, empty="")
+
+
+@app.command()
 def ingest(
     rows: Annotated[
         int, typer.Option(min=100_000, help="Minute bars, spread over twenty symbols.")

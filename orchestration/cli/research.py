@@ -1,4 +1,4 @@
-"""Sweep, backtest and report a strategy; make, list and check strategy files."""
+"""Sweep, backtest, validate and report a strategy; make, list and check strategy files."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from orchestration.cli.render import JsonOption, console, progress, show, show_o
 if TYPE_CHECKING:
     import polars as pl
 
-    from execution.strategy import CostModel, Portfolio, Strategy
+    from execution.strategy import CostModel
     from research.backtest import Backtest
 
 app = typer.Typer()
@@ -159,6 +159,55 @@ def report(
     print(f"Wrote {report_of(done).save(out)}")
 
 
+@app.command()
+def validate(
+    strategy: StrategyName,
+    symbols: Symbols,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="name=5:60:5 or name=5,10,20; a coarse grid over all when none."),
+    ] = None,
+    start: Day = None,
+    end: Day = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampled histories.")] = 0,
+    capital: Capital = 100_000.0,
+    slippage_bps: Slippage = 1.0,
+    commission_bps: Commission = 0.0,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+    as_json: bool = JsonOption,
+) -> None:
+    """Put the best set of a grid on trial: is it more than luck, and would it survive?  Exit code 3 if not."""
+    from data.errors import Refused
+    from orchestration.cli.strategies import grid_of, strategy_class
+    from research.validation import validate as validate_best
+
+    chosen = strategy_class(strategy)
+    grid = grid_of(chosen, param or [])
+    bars = _bars(symbols, start, end, source, timeframe)
+    with progress("validating") as told:
+        judged = validate_best(
+            chosen,
+            bars,
+            grid,
+            capital=capital,
+            costs=_costs(slippage_bps, commission_bps),
+            seed=seed,
+            progress=lambda stage, done, total: told(done, total, stage),
+        )
+    if as_json:
+        facts = {"strategy": repr(judged.strategy), "passed": judged.passed, "verdict": judged.verdict}
+        show_one(facts | {"checks": judged.rows(), "record": str(judged.record)}, title="", as_json=True)
+    else:
+        show(judged.rows(), title=f"{judged.strategy}", as_json=False, empty="")
+        print(f"{judged.verdict}\n{judged.record}")
+    if not judged.passed:
+        raise Refused(
+            f"{judged.strategy!r} is not shown to be more than luck",
+            "Each check that is not passed says why; change the idea, not the thresholds.",
+        )
+
+
 @strategy.command("list")
 def list_(as_json: bool = JsonOption) -> None:
     """The strategies of the library, with their parameters."""
@@ -190,19 +239,27 @@ def new(path: Annotated[Path, typer.Argument(help="The file to make, such as my_
 
 
 @strategy.command("check")
-def check_(strategy: StrategyName, param: Params = None, as_json: bool = JsonOption) -> None:
-    """Load and compile a strategy; whatever is wrong with it is said in a sentence."""
+def check_(
+    strategy: StrategyName,
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Whose bars to check it on; a made-up market when none.")
+    ] = None,
+    param: Params = None,
+    start: Day = None,
+    end: Day = None,
+    source: str = "synthetic",
+    timeframe: str = "1m",
+    as_json: bool = JsonOption,
+) -> None:
+    """Does it look ahead, is it the same live, how long does it warm up, what does it decide?"""
+    from data.errors import Refused
+    from research.detectors import check_strategy
+
     made = strategy_of(strategy, param or [])
-    show_one(
-        {
-            "strategy": repr(made),
-            "features": ", ".join(made.feature_specs()),
-            "decide": "reads features and position" if _takes_position(made) else "reads features only",
-            "verdict": "compiles",
-        },
-        title=f"{type(made).__name__} is in order",
-        as_json=as_json,
-    )
+    checked = check_strategy(made, _bars(symbols, start, end, source, timeframe) if symbols else None)
+    show(checked.rows(), title=f"{made}: {checked.verdict}", as_json=as_json, empty="")
+    if not checked.ok:
+        raise Refused(f"{made!r} is not in order", "Each row marked fail says what to do.")
 
 
 def strategy_of(name_or_path: str, params: list[str]) -> Any:
@@ -233,7 +290,7 @@ def _backtest(
 def _bars(
     symbols: list[str], start: datetime | None, end: datetime | None, source: str, timeframe: str
 ) -> "pl.DataFrame":
-    from data import bars
+    from research.records import bars  # with their origin, so that a run can be repeated from its record
 
     return bars(
         symbols,
@@ -276,7 +333,3 @@ def _ask_oracle(done: "Backtest", oracle: str, *, quiet: bool) -> None:
         )
     if not quiet:
         console().print(f"[green]They agree within {1e-9:g}.[/green]")
-
-
-def _takes_position(made: "Strategy | Portfolio") -> bool:
-    return bool(made.written().__code__.co_argcount == 2)

@@ -25,7 +25,7 @@ class {name}(Strategy):
         return {{"close": price("close"), "average": sma("close", self.period)}}
 
     @staticmethod
-    def decide(x, position):
+    def decide(x):
         return 1.0 if x.close > x.average else 0.0
 '''
 

@@ -59,7 +59,7 @@ def purged_paths(
     bars = float(counts.sum())
     smallest, embargo_bars = float(counts.min()), math.ceil(embargo * bars)
     purged, held_back = math.ceil(purge_bars / smallest), math.ceil(embargo_bars / smallest)
-    folds = min(folds, (counts.size - 1) // (purged + held_back + 1))
+    folds = min(folds, counts.size // (purged + held_back + 2))  # skfolio asks for one block more than both
     if folds < max(FOLDS_MIN, test_folds + 2):
         return PurgedPaths(np.zeros(0), purge_bars, embargo_bars, 0.0)
     splits = CombinatorialPurgedCV(folds, test_folds, purged, held_back)

@@ -1,67 +1,106 @@
 """validate: a sweep's best set on trial."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import date, datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import polars as pl
 
-from execution.strategy import CostModel
+from data.errors import UsageError
+from execution.strategy import CostModel, Rule
+from research.records import Record, known_actions, record_validation, trials
+from research.records.inputs import family_of
+from research.sweep import Sweep, sweep
 from research.validation.case import Case
 from research.validation.checks import Thresholds, checks_of
 from research.validation.evidence import Progress, gather
 from research.validation.verdict import Validation
 
 
-@runtime_checkable
-class Swept(Protocol):
-    """What is needed of a sweep's result."""
-
-    @property
-    def strategy(self) -> type[Any]: ...
-    @property
-    def frame(self) -> pl.DataFrame: ...
-    @property
-    def capital(self) -> float: ...
-    @property
-    def costs(self) -> CostModel: ...
-
-
 def validate(
-    tried: type[Any] | Swept,
+    tried: type[Rule] | Sweep,
     bars: pl.DataFrame,
     grid: Mapping[str, Iterable[Any] | Any] | None = None,
     *,
     capital: float | None = None,
     costs: CostModel | None = None,
     trade_from: date | datetime | None = None,
-    earlier_trials: int | None = None,
     thresholds: Thresholds | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    record: bool = True,
     **terms: Any,
 ) -> Validation:
     """Put the best set of a sweep, or of a class and a grid, on trial over the bars it was chosen on.
 
-    `earlier_trials`: other sets of the same family ever tried, from the trial ledger; None says that nobody counted.
-    `terms` are the rest of what a backtest takes: lot, leverage, actions.  A sweep's capital and costs are its own.
+    A class is swept first, which goes on record like any sweep.  What else was ever tried of the family is taken from
+    the trial ledger; without a record nobody counted, and the verdict says so.  `terms` are the rest of what a
+    backtest takes (lot, leverage, actions): those of the sweep, whose capital and costs are known.
     """
-    if isinstance(tried, type):
-        strategy, sets = tried, _sets(tried, grid or {})
-        case_capital, case_costs = capital or 100_000.0, costs or CostModel()
+    if isinstance(tried, Sweep):
+        if grid is not None:
+            raise UsageError(
+                "a sweep has its sets already", "Give a strategy class with a grid, or the sweep alone."
+            )
+        swept = tried
     else:
-        strategy = tried.strategy
-        names = [name for name in strategy.declared_params() if name in tried.frame.columns]
-        sets = [
-            strategy(**dict(zip(names, row, strict=True))) for row in tried.frame.select(names).iter_rows()
-        ]
-        case_capital, case_costs = capital or tried.capital, costs or tried.costs
-    case = Case(strategy, bars, sets, case_capital, case_costs, terms, trade_from)
-    evidence = gather(case, earlier_trials=earlier_trials, seed=seed, progress=progress)
-    return Validation(evidence.result.strategy, checks_of(evidence, thresholds), evidence)
+        swept = sweep(
+            tried, bars, grid or {}, capital=capital or 100_000.0, costs=costs, trade_from=trade_from,
+            record=record, **terms,
+        )  # fmt: skip
+    _refuse_other_bars(swept, bars)
+    if terms.get("actions") is None:
+        terms["actions"] = known_actions(bars)
+    case = Case(
+        strategy=swept.strategy,
+        bars=bars,
+        sets=_sets(swept),
+        capital=capital or swept.capital,
+        costs=costs or swept.costs,
+        terms=terms,
+        trade_from=trade_from,
+    )
+    evidence = gather(case, earlier_trials=_earlier_trials(swept), seed=seed, progress=progress)
+    asked = thresholds or Thresholds()
+    judged = Validation(evidence.result.strategy, checks_of(evidence, asked), evidence)
+    kept = record_validation(
+        judged.strategy,
+        bars,
+        judged.frame,
+        {"passed": judged.passed, "verdict": judged.verdict},
+        capital=case.capital,
+        costs=case.costs,
+        terms=terms | ({} if trade_from is None else {"trade_from": trade_from}),
+        settings={
+            "sweep": str(swept.record), "sets": len(case.sets), "seed": seed, "thresholds": asdict(asked),
+            "earlier_trials": evidence.earlier_trials,
+        },
+        record=record,
+    )  # fmt: skip
+    return replace(judged, record=kept)
 
 
-def _sets(strategy: type[Any], grid: Mapping[str, Iterable[Any] | Any]) -> list[Any]:
-    from research.sweep import parameter_sets
+def _sets(swept: Sweep) -> list[Any]:
+    names = list(swept.strategy.declared_params())
+    if not names:
+        return [swept.strategy()]
+    return [
+        swept.strategy(**dict(zip(names, row, strict=True))) for row in swept.frame.select(names).iter_rows()
+    ]
 
-    return parameter_sets(strategy, grid)
+
+def _earlier_trials(swept: Sweep) -> int | None:
+    """Sets of the family on record beside this sweep's own; None if it is on no record."""
+    if not isinstance(swept.record, Record):
+        return None
+    return max(0, trials(family_of(swept.strategy)).sets - swept.frame.height)
+
+
+def _refuse_other_bars(swept: Sweep, bars: pl.DataFrame) -> None:
+    last = None if bars.is_empty() else bars["ts_utc"].max()
+    if tuple(bars["symbol"].unique().sort()) != tuple(sorted(swept.symbols)) or last != swept.last_utc:
+        raise UsageError(
+            "these are not the bars that the sweep ran over",
+            "Give validate the very bars that sweep was given.",
+        )

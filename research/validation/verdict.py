@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from research.validation.evidence import Evidence
+
+if TYPE_CHECKING:
+    from research.records import Record, Unrecorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Validation:
     checks: tuple[Check, ...]
     evidence: Evidence = field(repr=False)
     """everything the checks are drawn from: folds, paths, intervals, regimes"""
+    record: "Record | Unrecorded | None" = None
+    """where it is on record, or why it is not"""
 
     @property
     def passed(self) -> bool:

@@ -10,8 +10,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from data import runs
 from data.errors import SlipwayError
 from data.ingest import ingest
+from data.postgres import connect
 from data.sources import source
 from orchestration.cli import bench, research
 
@@ -152,3 +154,80 @@ def test_the_sweep_benchmark_names_every_peer() -> None:
         "slipway, decide(x)", "slipway, decide(x, position)", "slipway, another rule: RSI",
         "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
     ]  # fmt: skip
+
+
+def refused(*words: str) -> tuple[str, str]:
+    """(what was printed, why it was refused)."""
+    done = CliRunner().invoke(app, words, catch_exceptions=True)
+    assert isinstance(done.exception, SlipwayError), done.output
+    assert done.exception.exit_code == 3
+    return done.output, str(done.exception)
+
+
+def test_a_strategy_is_checked_on_a_made_up_market() -> None:
+    said = run("strategy", "check", "crossover")
+    assert "look-ahead" in said
+    rows = json.loads(run("strategy", "check", "crossover", "-p", "fast=5", "--json"))
+    assert {row["severity"] for row in rows} <= {"pass", "note"}
+
+
+def test_a_strategy_that_looks_ahead_is_refused_with_the_feature(tmp_path: Path) -> None:
+    path = tmp_path / "clairvoyant.py"
+    path.write_text(LOOKS_AHEAD)
+    said, why = refused("strategy", "check", str(path), "--json")
+    assert "is not in order" in why
+    failed = [row for row in json.loads(said) if row["severity"] == "fail"]
+    assert {row["feature"] for row in failed} >= {"tomorrow"}
+
+
+@pytest.mark.usefixtures("market")
+def test_a_validation_shows_every_check_and_refuses_luck() -> None:
+    words = ["validate", "crossover", "AAA", *RANGE, "-p", "fast=5:15:5", "-p", "slow=30,60"]
+    said, why = refused(*words, "--json")
+    told = json.loads(said)
+    assert not told["passed"]
+    assert "more than luck" in why
+    assert {check["name"] for check in told["checks"]} >= {
+        "deflated Sharpe",
+        "overfitting",
+        "walk-forward, rolling",
+    }
+    assert told["record"].startswith("run ")
+    assert "Not passed" in refused(*words)[0]
+
+
+@pytest.mark.full
+def test_the_gates_bench_tells_both_rates() -> None:
+    rows = json.loads(run("bench", "gates", "--seeds", "1", "--json"))
+    assert [row["markets"] for row in rows] == [1, 1]
+    assert [row["asked"] for row in rows] == ["under 5 %", "over 80 %"]
+
+
+@pytest.mark.usefixtures("market")
+def test_a_backtest_of_the_command_line_is_repeated_from_its_record() -> None:
+    from research.records import again
+
+    run("backtest", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30")
+    with connect() as connection:
+        newest = runs.listing(connection, kind="backtest", limit=1)[0]
+    assert newest.unrepeatable is None
+    assert again(newest.id).identical
+
+
+LOOKS_AHEAD = """
+import numpy as np
+from execution.strategy import Strategy, price, vectorised
+
+
+def next_close(close):
+    return np.append(close[1:], np.nan)
+
+
+class Clairvoyant(Strategy):
+    def features(self):
+        return {"close": price("close"), "tomorrow": vectorised(next_close, "close", lookback=2)}
+
+    @staticmethod
+    def decide(x):
+        return 1.0 if x.tomorrow > x.close else 0.0
+"""
