@@ -1,6 +1,6 @@
 """A backtest: one parameter set in full detail, by the very pass that sweeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,9 +18,11 @@ from research.passes.running import Tallies, recording_of, run_pass
 from research.passes.universes import LaidOut
 from research.records import Record, Unrecorded, keep_out_of_holdout, known_actions, record_backtest
 from research.statistics import as_row, bars_per_year, from_tally
-from research.trades import trades_of
+from research.trades import trades_of, where
 
 _TS: Final = pl.Datetime("us", "UTC")
+
+_SIDES: Final = pl.Series(["sell", "buy"])
 
 NOT_ASKED: Final = Unrecorded("it is part of something else")
 
@@ -41,12 +43,20 @@ class Backtest:
     """research.trades.TRADE_SCHEMA; the last of a symbol may still be open; in shares as they are after splits"""
     equity: pl.DataFrame
     """ts_utc, equity: the account at each close"""
-    books: pl.DataFrame
-    """symbol, ts_utc, equity: each symbol on its own"""
+    curves: Mapping[str, pl.DataFrame]
+    """symbol -> ts_utc, equity: each on its own"""
     statistics: dict[str, Any]
     """research.statistics.NAMES -> number, None where it does not exist"""
     record: Record | Unrecorded = NOT_ASKED
     """where it is on record, or why it is not"""
+
+    @property
+    def books(self) -> pl.DataFrame:
+        """symbol, ts_utc, equity: the curves one below the other."""
+        return pl.concat(
+            curve.select(pl.lit(symbol).alias("symbol"), "ts_utc", "equity")
+            for symbol, curve in self.curves.items()
+        )
 
     @property
     def costs(self) -> CostModel:
@@ -127,8 +137,8 @@ def run_backtest(
         actions=actions,
         orders=run.orders,
         trades=trades_of(_in_shares_of_today(run.orders, books)),
-        equity=pl.DataFrame({"ts_utc": timeline, "equity": run.equity}),
-        books=run.books,
+        equity=_curve(run.ts_us, run.equity),
+        curves=run.curves,
         statistics=as_row(from_tally(run.tallies.named(), capital, bars_per_year(timeline))),
     )
 
@@ -139,7 +149,7 @@ class _Run:
     ts_us: NDArray[np.int64]
     equity: FloatArray
     orders: pl.DataFrame
-    books: pl.DataFrame
+    curves: dict[str, pl.DataFrame]
 
 
 def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
@@ -153,11 +163,11 @@ def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
         curves.append(recording.equity)
         orders.append(_order_frame(recording.orders[:ordered], [book.symbol], book.ts_us, terms))
     equity = desk.equity(curves)
-    lines = [
-        _curve(book.symbol, book.ts_us[book.start :], curve[book.start :])
+    lines = {
+        book.symbol: _curve(book.ts_us[book.start :], curve[book.start :])
         for book, curve in zip(books, curves, strict=True)
-    ]
-    return _Run(desk.tally(equity, each), desk.ts_us, equity, pl.concat(orders), pl.concat(lines))
+    }
+    return _Run(desk.tally(equity, each), desk.ts_us, equity, pl.concat(orders), lines)
 
 
 def _run_portfolio(strategy: Portfolio, books: Sequence[Book], terms: Terms) -> _Run:
@@ -167,9 +177,9 @@ def _run_portfolio(strategy: Portfolio, books: Sequence[Book], terms: Terms) -> 
     tallies, ordered = laid.run(type(strategy), features, sets, recording)
     orders = recording.orders[:ordered]
     curves = laid.curves(orders)
-    lines = [_curve(symbol, laid.ts_us, curves[:, place]) for place, symbol in enumerate(laid.symbols)]
+    lines = {symbol: _curve(laid.ts_us, curves[:, place]) for place, symbol in enumerate(laid.symbols)}
     frame = _order_frame(orders, laid.symbols, laid.ts_us, terms).sort("symbol", "bar_ts_utc")
-    return _Run(tallies, laid.ts_us, recording.equity, frame, pl.concat(lines))
+    return _Run(tallies, laid.ts_us, recording.equity, frame, lines)
 
 
 def _order_frame(
@@ -178,30 +188,26 @@ def _order_frame(
     filled = orders["fill_bar"] >= 0
     # A fill at the close is booked with the next bar, but it happened on this one.
     at = orders["bar"] if terms.fill == "close" else orders["fill_bar"]
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "symbol": pl.Series(symbols, dtype=pl.String).gather(orders["symbol"]),
             "bar_ts_utc": pl.Series(ts_us[orders["bar"]]).cast(_TS),
-            "side": pl.Series(np.where(orders["qty"] > 0.0, "buy", "sell"), dtype=pl.String),
+            "side": _SIDES.gather((orders["qty"] > 0.0).astype(np.uint32)),
             "qty": np.abs(orders["qty"]),
             "target": orders["target"],
-            "fill_ts_utc": pl.Series(ts_us[at]).cast(_TS),
-            "fill_price": orders["price"],
-            "commission": orders["commission"],
-            "filled": filled,
-        }
+            "fill_ts_utc": where(filled, ts_us[at]).cast(_TS),
+            "fill_price": where(filled, orders["price"]),
+            "commission": where(filled, orders["commission"]),
+        },
+        schema_overrides=ORDER_SCHEMA,
     )
-    never = pl.when("filled")
-    return frame.with_columns(
-        never.then(name).alias(name) for name in ("fill_ts_utc", "fill_price", "commission")
-    ).select(ORDER_SCHEMA.names())
 
 
 def _in_shares_of_today(orders: pl.DataFrame, books: Sequence[Book]) -> pl.DataFrame:
     """Orders before a split as if it had been so from the start, so that a round trip may span it."""
     parts = []
     for book in books:
-        if not (book.ratio != 1.0).any():
+        if not len(book.acts):
             continue
         later = np.append(np.cumprod(book.ratio[::-1])[::-1][1:], 1.0)
         parts.append(
@@ -223,11 +229,5 @@ def _in_shares_of_today(orders: pl.DataFrame, books: Sequence[Book]) -> pl.DataF
     )
 
 
-def _curve(symbol: str, ts_us: NDArray[np.int64], equity: FloatArray) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "symbol": pl.repeat(symbol, len(equity), eager=True),
-            "ts_utc": pl.Series(ts_us).cast(_TS),
-            "equity": equity,
-        }
-    )
+def _curve(ts_us: NDArray[np.int64], equity: FloatArray) -> pl.DataFrame:
+    return pl.DataFrame({"ts_utc": pl.Series(ts_us).cast(_TS), "equity": equity})

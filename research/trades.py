@@ -5,6 +5,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from execution.strategy.arrays import FloatArray
 from research.passes.compile_cache import cache_on_disk
@@ -27,6 +28,8 @@ TRADE_SCHEMA: Final = pl.Schema(
 )
 """side long or short; qty the most held; prices averaged; profit after commission; exit and profit null while open."""
 
+_SIDES: Final = pl.Series(["short", "long"])
+
 _TRIP: Final = np.dtype(
     [
         ("first", "i8"), ("last", "i8"), ("long", "i8"), ("most", "f8"), ("commission", "f8"),
@@ -38,37 +41,44 @@ _TRIP: Final = np.dtype(
 
 def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
     """The round trips of filled orders (data.orders.ORDER_SCHEMA), by symbol, then time."""
-    fills = orders.filter(pl.col("fill_price").is_not_null())
-    signed = pl.when(pl.col("side") == "buy").then(pl.col("qty")).otherwise(-pl.col("qty"))
-    columns = fills.select(symbol=pl.col("symbol").rle_id(), qty=signed, price="fill_price", fee="commission")
+    unfilled = orders["fill_price"].null_count()
+    fills = orders.filter(pl.col("fill_price").is_not_null()) if unfilled else orders
+    quantities = fills["qty"].to_numpy()
+    signed = np.where((fills["side"] == "buy").to_numpy(), quantities, -quantities)
+    symbols = fills["symbol"].rle_id().to_numpy().astype(np.int64)
+    prices, fees = (fills[name].to_numpy(writable=True) for name in ("fill_price", "commission"))
     trips = np.zeros(2 * len(fills), dtype=_TRIP)  # a fill through zero ends one and begins another
-    symbols, *numbers = (each.to_numpy(writable=True) for each in columns.get_columns())
-    trips = trips[: _round_trips(symbols.astype(np.int64), *numbers, trips)]
+    trips = trips[: _round_trips(symbols, signed, prices, fees, trips)]
     done = trips["last"] >= 0
     entered, paid_in = _sides(trips, trips["long"] == 1)
     left, paid_out = _sides(trips, trips["long"] == 0)
     profit = trips["received"] - trips["paid"] - trips["commission"]
     with np.errstate(all="ignore"):  # the far side of an open trip has no price
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             {
                 "symbol": fills["symbol"].gather(trips["first"]),
-                "side": np.where(trips["long"] == 1, "long", "short"),
+                "side": _SIDES.gather(trips["long"]),
                 "qty": trips["most"],
                 "entry_ts_utc": fills["fill_ts_utc"].gather(trips["first"]),
                 "entry_price": paid_in / entered,
-                "exit_ts_utc": fills["fill_ts_utc"].gather(np.where(done, trips["last"], 0)),
-                "exit_price": paid_out / left,
+                "exit_ts_utc": _moments(fills["fill_ts_utc"], np.where(done, trips["last"], 0), done),
+                "exit_price": where(done, paid_out / left),
                 "commission": trips["commission"],
-                "profit": profit,
-                "profit_pct": profit / paid_in * 100.0,
+                "profit": where(done, profit),
+                "profit_pct": where(done, profit / paid_in * 100.0),
             },
-            schema_overrides={"side": pl.String()},
+            schema_overrides=TRADE_SCHEMA,
         )
-    over = pl.Series(done)
-    ended = ("exit_ts_utc", "exit_price", "profit", "profit_pct")
-    return frame.with_columns(pl.when(over).then(pl.col(name)).alias(name) for name in ended).cast(
-        TRADE_SCHEMA
-    )
+
+
+def where(known: NDArray[np.bool_], values: NDArray[Any]) -> pl.Series:
+    """These values, null where they are not known."""
+    column = pl.Series(values)
+    return column if known.all() else column.set(pl.Series(~known), None)
+
+
+def _moments(stamps: pl.Series, places: NDArray[np.int64], known: NDArray[np.bool_]) -> pl.Series:
+    return where(known, stamps.to_physical().to_numpy()[places]).cast(_TS)
 
 
 def _sides(trips: Any, bought: Any) -> tuple[FloatArray, FloatArray]:

@@ -1,7 +1,7 @@
 """Bars of one symbol as numpy columns: what features and kernels read."""
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -52,14 +52,10 @@ class BarArrays:
         if calendar is None:
             calendar = NEW_YORK if symbol is None else usual_calendar(symbol)
         if "ts_utc" in frame.columns:
-            ts_us = frame["ts_utc"].dt.epoch("us").to_numpy(writable=True)
+            ts_us = _shared(frame["ts_utc"].dt.epoch("us"))
         else:
             ts_us = np.zeros(frame.height, dtype=np.int64)
-        open, high, low, close, volume = (
-            # Writable copies: numba compiles another kernel for read-only arrays.
-            frame[name].cast(pl.Float64).to_numpy(writable=True)
-            for name in COLUMNS
-        )
+        open, high, low, close, volume = (_shared(frame[name].cast(pl.Float64)) for name in COLUMNS)
         return cls(open, high, low, close, volume, ts_us, calendar)
 
     def part(self, first: int, last: int) -> "BarArrays":
@@ -82,6 +78,25 @@ _NOTHING: Final[FloatArray] = np.empty(0)
 def no_bars(calendar: str = NEW_YORK) -> BarArrays:
     """What a stream has seen that starts with its market."""
     return BarArrays(_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _UNTIMED, calendar)
+
+
+class _Shared:
+    """A column's memory, lent as numpy's own: numba would compile every kernel twice, once for read-only arrays.
+
+    Nobody writes to bars; what a person's function may write to is a copy.
+    """
+
+    def __init__(self, locked: NDArray[Any]) -> None:
+        self._locked = locked
+        self.__array_interface__ = locked.__array_interface__ | {
+            "data": (locked.__array_interface__["data"][0], False)
+        }
+
+
+def _shared(column: pl.Series) -> NDArray[Any]:
+    """A column as an array, without a copy where there is one chunk and nothing is missing."""
+    array = column.to_numpy()
+    return array if array.flags.writeable or not len(array) else np.asarray(_Shared(array))
 
 
 def _only_symbol(frame: pl.DataFrame) -> str | None:

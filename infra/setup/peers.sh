@@ -1,4 +1,5 @@
-# Fetches what `slipway bench ingest` compares with: ArcticDB, whose licence does not belong into everybody's .venv.
+# Fetches what only a benchmark compares with: ArcticDB and backtesting.py, whose licences do not belong into
+# everybody's .venv.
 source "$root/infra/setup/report.sh"
 source "$root/infra/setup/environment.sh"
 
@@ -14,7 +15,7 @@ fetch_peers() {
     adopt_pip_settings
     rm -rf -- "$peers"
     # Without its dependencies: .venv has them, and a second numpy would be another contestant.
-    step "fetching ArcticDB for the comparison" "$uv" pip install -q --no-deps --require-hashes --python "$python" \
+    step "fetching ArcticDB and backtesting.py for the comparison" "$uv" pip install -q --no-deps --require-hashes --python "$python" \
         --target "$peers" -r "$root/requirements/peers.txt" || explain_failed_install
     printf '%s\n' "$wanted" > "$peers/.wanted"
     let_others_in

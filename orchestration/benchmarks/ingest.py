@@ -2,7 +2,6 @@
 
 import resource
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,20 +10,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from data.errors import UsageError
 from data.ingest import ingest
 from data.migrations import upgrade
 from data.postgres import connect
 from data.progress import Progress, silent
-from data.settings import ROOT
 from data.storage import Folder
 from infra.local.embedded import embedded_postgres
 from orchestration.benchmarks.contest import Contestant, Timed, alternate
 from orchestration.benchmarks.market import EndlessMinutes, FramesInMemory, minutes
+from orchestration.benchmarks.peers import peer
 
-PEERS: Final = (
-    ROOT / ".slipway" / "tools" / "peers"
-)  # infra/setup/peers.sh puts there what only a benchmark needs
 MINUTES_A_DAY: Final = 1440
 FIRST_DAY: Final = date(2017, 1, 1)
 
@@ -62,13 +57,7 @@ def compare_ingest(rows: int = 5_000_000, symbols: int = 20, rounds: int = 3) ->
 
 
 def _arctic(market: FramesInMemory, folder: Path, held: int) -> tuple[Any, int, Any]:
-    sys.path.append(str(PEERS))
-    try:
-        import arcticdb
-    except ImportError:
-        raise UsageError(
-            "the peer ArcticDB is not installed", "Run it through the launcher: `./slipway bench ingest`."
-        ) from None
+    arcticdb = peer("arcticdb", "ArcticDB", "./slipway bench ingest")
     frames = {
         symbol: frame.drop("symbol")
         .with_columns(frame["ts_utc"].dt.replace_time_zone(None))

@@ -1,7 +1,9 @@
 """Measure against named peers, all in the same run: only ratios mean something on a noisy machine."""
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,6 +50,29 @@ def sweep(
         for each in timed
     ]
     show(rows, title="Sweep, all statistics included", as_json=as_json, empty="")
+
+
+@app.command()
+def backtest(
+    bars: Annotated[int, typer.Option(min=2000, help="Minute bars.")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 5,
+    as_json: bool = JsonOption,
+) -> None:
+    """One backtest with its orders and trades: ours, vectorbt's and backtesting.py's; and one live decision."""
+    from orchestration.benchmarks.backtest import compare_backtests, time_decision
+
+    if not as_json:
+        console().print(f"{bars:,} bars, median of {rounds} rounds. This takes a minute.")
+    timed = list(compare_backtests(bars, rounds))
+    decision = time_decision()
+    if as_json:
+        print(json.dumps({"contests": _contests(timed), "decision": asdict(decision)}))
+        return
+    _show_contests(timed, as_json)
+    console().print(
+        f"One decision of a running engine with {decision.features} features: "
+        f"median {decision.p50_us:.1f} µs, p99 {decision.p99_us:.1f} µs over {decision.bars:,} bars."
+    )
 
 
 @app.command()
@@ -156,10 +181,14 @@ def services(
 
 
 def _show_contests(timed: "Sequence[Timed]", as_json: bool) -> None:
+    show(_contests(timed), title="Speed", as_json=as_json, empty="")
+
+
+def _contests(timed: "Sequence[Timed]") -> list[dict[str, Any]]:
     ours: dict[str, float] = {}
     for each in timed:
         ours.setdefault(each.contest, each.seconds)  # the first of each contest is ours
-    rows = [
+    return [
         {
             "contest": each.contest,
             "who": each.name,
@@ -169,4 +198,3 @@ def _show_contests(timed: "Sequence[Timed]", as_json: bool) -> None:
         }
         for each in timed
     ]
-    show(rows, title="Speed", as_json=as_json, empty="")

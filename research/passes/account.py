@@ -205,8 +205,11 @@ def observe_held(book: Any, close: FloatArray, first: int, last: int, cash: floa
         book.equity_total += added
         highest = max(high, book.peak)
         if low < highest * (1.0 + book.drawdown):
-            for bar in range(at, end):
-                _look_for_drawdown(book, cash + shares * close[bar])
+            if high <= book.peak:  # below one and the same peak: the lowest is the deepest
+                book.drawdown = low / book.peak - 1.0
+            else:
+                for bar in range(at, end):
+                    _look_for_drawdown(book, cash + shares * close[bar])
         book.peak = highest
         at = end
     book.equity = cash + shares * close[last - 1]

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.errors import UsageError
+from data.instruments import usual_calendar
 from execution.strategy import CostModel
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
 from execution.strategy.features import feature_columns
@@ -27,6 +28,7 @@ LEVERAGE: Final = 2.0
 """What an account allows overnight where nothing else is said: twice its equity (Regulation T)."""
 
 _DAY_US: Final = 86_400_000_000
+_NEVER: Final = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Book:
     """new shares for an old one at each bar's open, 1 nearly always"""
     dividend: FloatArray
     """cash for one share at each bar's open"""
+    acts: NDArray[np.int64]
+    """the bars with one of these"""
 
     def opens(self, fill: Fill) -> FloatArray:
         """The prices at which orders fill; at the close they were decided on is at an open that equals it."""
@@ -80,9 +84,11 @@ class Book:
         """The prices in tiles, under these terms."""
         bounds = block_bounds(len(self.ts_us) - self.start, blocks) + self.start
         nights = nights_between(self.ts_us, terms.costs)
-        nights[: self.start + 1] = 0.0
-        happens = (self.ratio != 1.0) | (self.dividend != 0.0) | (nights > 0.0)
-        begins = np.union1d(bounds[:-1], self.start + np.flatnonzero(happens[self.start :]))
+        happens = self.acts
+        if charges_nights(terms.costs):
+            nights[: self.start + 1] = 0.0
+            happens = np.concatenate((happens, np.flatnonzero(nights)))
+        begins = np.union1d(bounds[:-1], happens[happens >= self.start])
         first = np.concatenate(
             [
                 np.arange(begin, end, TILE)
@@ -101,10 +107,15 @@ class Book:
         )
 
 
+def charges_nights(costs: CostModel) -> bool:
+    """Whether it costs something to hold overnight."""
+    return costs.borrow_bps > 0.0 or costs.interest_bps > 0.0
+
+
 def nights_between(ts_us: NDArray[np.int64], costs: CostModel) -> FloatArray:
     """The nights before each bar, for which something is charged."""
     nights = np.zeros(len(ts_us))
-    if costs.borrow_bps > 0.0 or costs.interest_bps > 0.0:
+    if charges_nights(costs):
         nights[1:] = np.diff(ts_us // _DAY_US)
     return nights
 
@@ -166,17 +177,17 @@ def _book(
     start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
     if start == len(ts_us):
         raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
-    raw = BarArrays.of(frame)
-    ratio, dividend = _events(symbol, ts_us, actions)
-    return Book(symbol, _without_splits(raw, ratio), raw.open, raw.close, ts_us, start, ratio, dividend)
-
-
-def _events(
-    symbol: str, ts_us: NDArray[np.int64], actions: pl.DataFrame | None
-) -> tuple[FloatArray, FloatArray]:
-    ratio, dividend = np.ones(len(ts_us)), np.zeros(len(ts_us))
+    raw = BarArrays.of(frame.drop("symbol"), usual_calendar(symbol))
     if actions is None:
-        return ratio, dividend
+        ones, zeros = np.broadcast_to(1.0, len(ts_us)), np.broadcast_to(0.0, len(ts_us))
+        return Book(symbol, raw, raw.open, raw.close, ts_us, start, ones, zeros, _NEVER)
+    ratio, dividend = _events(symbol, ts_us, actions)
+    acts = np.flatnonzero((ratio != 1.0) | (dividend != 0.0))
+    return Book(symbol, _without_splits(raw, ratio), raw.open, raw.close, ts_us, start, ratio, dividend, acts)
+
+
+def _events(symbol: str, ts_us: NDArray[np.int64], actions: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
+    ratio, dividend = np.ones(len(ts_us)), np.zeros(len(ts_us))
     for row in actions.filter(pl.col("symbol") == symbol).iter_rows(named=True):
         midnight_us = int(datetime.combine(row["session"], time(), UTC).timestamp()) * 1_000_000
         bar = int(np.searchsorted(ts_us, midnight_us))

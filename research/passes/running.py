@@ -42,8 +42,8 @@ def no_recording() -> Recording:
 
 
 def recording_of(bars: int) -> Recording:
-    """Room for the equity and the orders of a single set."""
-    return Recording(np.full(bars, np.nan), np.empty(bars, dtype=ORDER))
+    """Room for the equity, from the first bar traded on, and for the orders of a single set."""
+    return Recording(np.empty(bars), np.empty(bars, dtype=ORDER))
 
 
 def run_pass(

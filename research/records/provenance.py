@@ -71,8 +71,8 @@ class Provenance:
         )
 
 
-_known: OrderedDict[tuple[str, str, str], Provenance] = OrderedDict()
-"""By database, lake and content: a snapshot's number means nothing in another catalog."""
+_known: OrderedDict[tuple[str, str, str], tuple[int, Provenance]] = OrderedDict()
+"""By database, lake and content, for a snapshot's number means nothing in another catalog: rows and origin."""
 _lock = Lock()
 
 
@@ -109,7 +109,7 @@ def bars(
     files = tuple((piece.path, piece.sha256) for piece in pieces)
     origin = Provenance(tuple(wanted), timeframe, start, end, source, as_of, resample_to, adjusted, files)
     with _lock:
-        _known[_key(content_hash(frame))] = origin
+        _known[_key(content_hash(frame))] = frame.height, origin
         while len(_known) > REMEMBERED_MAX:
             _known.popitem(last=False)
     return frame
@@ -117,7 +117,9 @@ def bars(
 
 def provenance_of(frame: pl.DataFrame) -> Provenance | None:
     """Where these bars came from; None for bars that were made, filtered or edited."""
-    return origin_of(content_hash(frame))
+    with _lock:
+        is_new = not any(rows == frame.height for rows, _ in _known.values())
+    return None if is_new else origin_of(content_hash(frame))
 
 
 def origin_of(content: str) -> Provenance | None:
@@ -127,7 +129,8 @@ def origin_of(content: str) -> Provenance | None:
     except Unavailable:  # no database, so no catalog that could know them
         return None
     with _lock:
-        return _known.get(key)
+        _, origin = _known.get(key, (0, None))
+    return origin
 
 
 def _key(content: str) -> tuple[str, str, str]:

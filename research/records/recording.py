@@ -115,12 +115,11 @@ def keep_out_of_holdout(strategy: type[Any], bars: pl.DataFrame) -> None:
     """
     if bars.is_empty():
         return
-    days: Any = bars.select(
-        first=pl.col("ts_utc").min().dt.date(), last=pl.col("ts_utc").max().dt.date()
-    ).row(0)
+    first: Any = bars["ts_utc"].min()
+    last: Any = bars["ts_utc"].max()
     try:
         with connect(autocommit=True) as connection:
-            holdouts.must_not_touch(connection, family_of(strategy), *days)
+            holdouts.must_not_touch(connection, family_of(strategy), first.date(), last.date())
     except Refused:
         raise
     except (SlipwayError, psycopg.Error):

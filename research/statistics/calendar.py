@@ -25,13 +25,16 @@ def bars_per_year(ts_utc: pl.Series) -> float:
     """
     if ts_utc.is_empty():
         raise UsageError("there are no bars to measure", "Give a range in which the market was open.")
-    _, counts = _days(ts_utc)
-    return float(np.median(counts)) * sessions_per_year(ts_utc)
+    days, counts = _days(ts_utc)
+    return float(np.median(counts)) * _sessions_per_year(days)
 
 
 def sessions_per_year(ts_utc: pl.Series) -> float:
     """How many sessions a year of this data has."""
-    days, _ = _days(ts_utc)
+    return _sessions_per_year(_days(ts_utc)[0])
+
+
+def _sessions_per_year(days: NDArray[np.int64]) -> float:
     weekends = ((days + _EPOCH_WEEKDAY) % 7 > _FRIDAY).any()
     return ROUND_THE_CLOCK_DAYS_PER_YEAR if weekends else WEEKDAY_SESSIONS_PER_YEAR
 
@@ -42,6 +45,6 @@ def _days(ts_utc: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if not (moments[1:] > moments[:-1]).all():
         moments = np.sort(moments)
         moments = moments[np.append(True, moments[1:] != moments[:-1])]
-    days = moments // _DAY_US
-    first = np.append(0, 1 + np.flatnonzero(days[1:] != days[:-1]))
-    return days[first], np.diff(np.append(first, len(days)))
+    days = np.arange(moments[0] // _DAY_US, moments[-1] // _DAY_US + 2)
+    counts = np.diff(np.searchsorted(moments, days * _DAY_US))  # to divide every moment would take far longer
+    return days[:-1][counts > 0], counts[counts > 0]

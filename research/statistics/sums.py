@@ -86,4 +86,6 @@ def as_frame(statistics: Mapping[str, FloatArray]) -> pl.DataFrame:
 
 def as_row(statistics: Mapping[str, FloatArray]) -> dict[str, Any]:
     """The statistics of a single book or portfolio as plain numbers, None where one does not exist."""
-    return as_frame(statistics).row(0, named=True)
+    row: dict[str, Any] = {name: float(np.atleast_1d(values)[0]) for name, values in statistics.items()}
+    row["trades"] = int(row["trades"])
+    return {name: None if value != value else value for name, value in row.items()}

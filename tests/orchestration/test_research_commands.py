@@ -15,6 +15,7 @@ from data.errors import SlipwayError
 from data.ingest import ingest
 from data.postgres import connect
 from data.sources import source
+from orchestration.benchmarks.peers import PEERS
 from orchestration.cli import bench, research
 
 app = Typer()
@@ -154,6 +155,20 @@ def test_the_sweep_benchmark_names_every_peer() -> None:
         "slipway, decide(x)", "slipway, decide(x, position)", "slipway, another rule: RSI",
         "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
     ]  # fmt: skip
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")  # the peers' own
+def test_the_backtest_benchmark_says_how_to_get_a_missing_peer_or_names_them_all() -> None:
+    words = ["bench", "backtest", "--bars", "5000", "--rounds", "1", "--json"]
+    if not (PEERS / "backtesting").is_dir():
+        assert "backtesting.py is not installed" in fails(*words)
+        return
+    told = json.loads(run(*words))
+    assert [row["who"] for row in told["contests"]] == [
+        "slipway, decide(x)", "slipway, decide(x, position)", "vectorbt, from_order_func", "backtesting.py",
+    ]  # fmt: skip
+    assert told["decision"]["features"] == 5
 
 
 def refused(*words: str) -> tuple[str, str]:
