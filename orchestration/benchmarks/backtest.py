@@ -166,7 +166,7 @@ def _backtesting(theirs: Any, market: pl.DataFrame) -> Callable[[], object]:
         index=pd.DatetimeIndex(market["ts_utc"].to_numpy()),
     )
 
-    class Averages(theirs.Strategy):  # type: ignore[misc,name-defined]
+    class Averages(theirs.Strategy):  # type: ignore[misc]
         def init(self) -> None:
             self.fast = self.I(talib.SMA, self.data.Close, FAST)
             self.slow = self.I(talib.SMA, self.data.Close, SLOW)
