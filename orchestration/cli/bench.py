@@ -26,10 +26,13 @@ def sweep(
     sets: Annotated[int, typer.Option(min=25, help="Parameter sets, a multiple of 25.")] = 1000,
     full: Annotated[bool, typer.Option("--full", help="Give the peers all sets, too (minutes).")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="The median of so many is shown.")] = 3,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Also ten times the bars, the sets, and both: ours alone.")
+    ] = False,
     as_json: bool = JsonOption,
 ) -> None:
     """Dual moving averages with all statistics: ours, vectorbt, and a plain numpy loop."""
-    from research.benchmarks.sweep import compare_sweeps
+    from research.benchmarks.sweep import compare_sweeps, first_sweep, time_ours
 
     sets = sets // 25 * 25
     peer_sets = sets if full else min(sets, 50)
@@ -49,6 +52,28 @@ def sweep(
         }
         for each in timed
     ]
+    larger = ((10 * bars, sets), (bars, 10 * sets), (10 * bars, 10 * sets)) if scale else ()
+    for many_bars, many_sets in larger:
+        alone = time_ours(many_bars, many_sets)
+        rows.append(
+            {
+                "sweep": alone.name,
+                "seconds": round(alone.seconds, 3),
+                "million_bar_sets_per_second": round(many_bars * many_sets / alone.seconds / 1e6, 1),
+                "slower_than_slipway": "",
+                "measured_on": f"all {many_sets:,} sets",
+            }
+        )
+    first = first_sweep(bars, sets)
+    rows.append(
+        {
+            "sweep": "slipway, a process's first",
+            "seconds": round(first.seconds, 3),
+            "million_bar_sets_per_second": round(bars * sets / first.seconds / 1e6, 1),
+            "slower_than_slipway": f"{first.seconds / ours:,.0f} ×",
+            "measured_on": f"with imports; {first.peak_mb:,.0f} MB, {first.before_mb:,.0f} MB before the sweep",
+        }
+    )
     show(rows, title="Sweep, all statistics included", as_json=as_json, empty="")
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from data.errors import SlipwayError, UsageError
+from data.notebook_bar import notebook_bar
+from data.progress import Progress, silent
 from execution.strategy import Portfolio, Strategy
 from execution.strategy.arrays import BarArrays, FloatArray
 from research.backtest import Backtest, run_backtest
@@ -34,13 +36,18 @@ BARS_MIN: Final = 10
 
 ORDER_CUTS: Final = 8
 
+STAGES: Final = ("look-ahead", "live form", "warm-up", "orders", "decisions")
 
-def check_strategy(strategy: Strategy | Portfolio, bars: pl.DataFrame | None = None) -> StrategyCheck:
+
+def check_strategy(
+    strategy: Strategy | Portfolio, bars: pl.DataFrame | None = None, *, progress: Progress | None = None
+) -> StrategyCheck:
     """Does it look ahead, is it the same live, how long does it warm up, and what does it decide?
 
     Without bars it is checked on a made-up market of four weeks of minutes, a Portfolio on two symbols of it.  What no
     check of a strategy sees: bars that themselves know the future (restated prices, symbols chosen afterwards), and a
-    rule that was chosen by its results, which is what validation is for.
+    rule that was chosen by its results, which is what validation is for.  `progress` hears of every stage; notebooks
+    show it by themselves.
     """
     if bars is None:
         bars = practice_market(("AAA", "BBB") if isinstance(strategy, Portfolio) else ("AAA",))
@@ -52,7 +59,7 @@ def check_strategy(strategy: Strategy | Portfolio, bars: pl.DataFrame | None = N
         raise UsageError(
             f"{longest} bars are too few to check a strategy on", "Ask for some weeks of them, or give none."
         )
-    check = _Check(strategy, history)
+    check = _Check(strategy, history, progress or notebook_bar() or silent)
     if sum(len(each) for each in history.values()) < len(bars):
         check.findings.append(
             Finding("bars", "note", f"only the newest {longest:,} bars of each symbol were looked at")
@@ -63,8 +70,10 @@ def check_strategy(strategy: Strategy | Portfolio, bars: pl.DataFrame | None = N
 class _Check:
     """The detectors one after the other; what one of them finds spares the next ones what follows from it."""
 
-    def __init__(self, strategy: Strategy | Portfolio, history: Mapping[str, BarArrays]) -> None:
-        self.strategy, self.history = strategy, history
+    def __init__(
+        self, strategy: Strategy | Portfolio, history: Mapping[str, BarArrays], told: Progress
+    ) -> None:
+        self.strategy, self.history, self.told = strategy, history, told
         self.features = strategy.feature_specs()
         self.random = np.random.default_rng(0)
         by_length = sorted(history, key=lambda symbol: -len(history[symbol]))
@@ -84,6 +93,7 @@ class _Check:
             self.findings.append(Finding("purity", "pass", "every feature is a function of the bars alone"))
         if all(each.severity != "fail" for each in impure):
             self._look()
+        self.told(len(STAGES), len(STAGES), "done")
         return StrategyCheck(
             strategy=self.strategy,
             symbols=tuple(self.history),
@@ -94,21 +104,30 @@ class _Check:
         )
 
     def _look(self) -> None:
+        self._begin("look-ahead")
         leaking = self._leaks()
+        self._begin("live form")
         self._live_forms(leaking)
+        self._begin("warm-up")
         columns = {symbol: read(self.features, bars).columns for symbol, bars in self.history.items()}
         self.findings += holes(columns[self.main])
         self._feature_warm_up(leaking)
+        self._begin("orders")
         try:
             done = run_backtest(self.strategy, frame_of(self.history))
         except SlipwayError as error:
             self.findings.append(Finding("backtest", "fail", error.what, fix=error.fix))
             return
         self._orders(done, leaking)
+        self._begin("decisions")
         try:
             self._decisions(done, columns, leaking)
         except SlipwayError as error:
             self.findings.append(Finding("decisions", "fail", error.what, fix=error.fix))
+
+    def _begin(self, stage: str) -> None:
+        done, total = STAGES.index(stage), len(STAGES)
+        self.told(done, total, f"{stage}, step {done + 1} of {total}")
 
     def _leaks(self) -> list[str]:
         leaks: dict[str, Leak] = {}

@@ -17,6 +17,7 @@ from execution.strategy.features import feature_columns
 from execution.strategy.rule import Rule
 from research.passes.account import Rates, Tape
 from research.passes.kernel import TILE
+from research.passes.room import room
 
 Fill = Literal["next_open", "close"]
 """When an order decided on a close fills: at the next open, as it trades, or at that very close, for studies only."""
@@ -217,8 +218,8 @@ def feature_table(
         [rows.setdefault(spec, len(rows)) for spec in strategy.feature_specs().values()]
         for strategy in strategies
     ]
-    table = np.empty((len(rows), len(book.ts_us)))
-    for spec, column in feature_columns(rows, book.bars).items():
+    table = room(len(rows), len(book.ts_us))
+    for spec, column in feature_columns(rows, book.bars):
         table[rows[spec]] = column
     if delay_bars:
         late = np.full_like(table, np.nan)

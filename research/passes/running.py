@@ -14,6 +14,7 @@ from execution.strategy.arrays import FloatArray
 from research.passes.account import ORDER, TALLY, Recording, Tape, opened_books
 from research.passes.books import Book, Terms
 from research.passes.kernel import kernel_of
+from research.passes.room import room
 from research.passes.rules import rule_of, takes_position
 
 
@@ -43,7 +44,7 @@ def no_recording() -> Recording:
 
 def recording_of(bars: int) -> Recording:
     """Room for the equity, from the first bar traded on, and for the orders of a single set."""
-    return Recording(np.empty(bars), np.empty(bars, dtype=ORDER))
+    return Recording(room(bars), np.empty(bars, dtype=ORDER))
 
 
 def run_pass(

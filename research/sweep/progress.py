@@ -1,6 +1,5 @@
 """How a sweep tells of itself while it runs."""
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from data.notebook_bar import notebook_bar
 from execution.strategy.arrays import FloatArray
 from research.passes import Prepared
 
 TELL_EVERY_S: Final = 0.1
-SHOW_AFTER_S: Final = 0.5  # what is over sooner needs no bar in a notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Watch:
     """Keeps count of a running sweep and tells whoever listens, not too often."""
 
     def __init__(self, told: Progress | None, by: str) -> None:
-        self._told, self._by = told or _notebook_bar(), by
+        self._told, self._by = told or _in_the_notebook(), by
         self._began = time.perf_counter()
         self._running_since: float | None = None
         self._next = 0.0
@@ -89,37 +88,9 @@ class Watch:
             self._best = float(values[place]), prepared.sets[chunk.start + place].params()
 
 
-def _notebook_bar() -> Progress | None:
-    """A line that updates itself under the cell, where a notebook is running."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython import display as showing
-    from IPython.core.getipython import get_ipython
-
-    screen: Any = showing  # without types
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, "kernel"):
-        return None
-    handle: Any = None
-
-    def show(progress: SweepProgress) -> None:
-        nonlocal handle
-        over = progress.done >= progress.total
-        if handle is None:
-            if progress.seconds < SHOW_AFTER_S or over:
-                return
-            handle = screen.display(screen.HTML(_bar(progress)), display_id=True)
-        else:
-            handle.update(screen.HTML("" if over else _bar(progress)))
-
-    return show
-
-
-def _bar(progress: SweepProgress) -> str:
-    return (
-        f'<progress value="{progress.done}" max="{progress.total}" style="width:16em"></progress> '
-        f"<small>{progress}</small>"
-    )
+def _in_the_notebook() -> Progress | None:
+    bar = notebook_bar()
+    return None if bar is None else lambda so_far: bar(so_far.done, so_far.total, str(so_far))
 
 
 def _short(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from data.errors import UsageError
+from data.notebook_bar import notebook_bar
 from execution.strategy import CostModel, Rule
 from research.records import Record, known_actions, record_validation, trials
 from research.records.inputs import family_of
@@ -36,7 +37,8 @@ def validate(
 
     A class is swept first, which goes on record like any sweep.  What else was ever tried of the family is taken from
     the trial ledger; without a record nobody counted, and the verdict says so.  `terms` are the rest of what a
-    backtest takes (lot, leverage, actions): those of the sweep, whose capital and costs are known.
+    backtest takes (lot, leverage, actions): those of the sweep, whose capital and costs are known.  `progress`
+    hears of every stage; notebooks show it by themselves.
     """
     if isinstance(tried, Sweep):
         if grid is not None:
@@ -61,7 +63,9 @@ def validate(
         terms=terms,
         trade_from=trade_from,
     )
-    evidence = gather(case, earlier_trials=_earlier_trials(swept), seed=seed, progress=progress)
+    evidence = gather(
+        case, earlier_trials=_earlier_trials(swept), seed=seed, progress=progress or _in_the_notebook()
+    )
     asked = thresholds or Thresholds()
     judged = Validation(evidence.result.strategy, checks_of(evidence, asked), evidence)
     kept = record_validation(
@@ -79,6 +83,13 @@ def validate(
         record=record,
     )  # fmt: skip
     return replace(judged, record=kept)
+
+
+def _in_the_notebook() -> Progress | None:
+    bar = notebook_bar(at_once=True)  # the first stage alone may take long
+    if bar is None:
+        return None
+    return lambda stage, done, total: bar(done, total, f"{stage}, step {done + 1} of {total}")
 
 
 def _sets(swept: Sweep) -> list[Any]:

@@ -153,7 +153,7 @@ def test_the_sweep_benchmark_names_every_peer() -> None:
     rows = json.loads(run("bench", "sweep", "--bars", "5000", "--sets", "25", "--rounds", "1", "--json"))
     assert [row["sweep"] for row in rows] == [
         "slipway, decide(x)", "slipway, decide(x, position)", "slipway, another rule: RSI",
-        "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)",
+        "numpy, one set at a time", "vectorbt (numba)", "vectorbt (rust)", "slipway, a process's first",
     ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a feature is: one output of a computation that has a form for whole columns and a form for one bar more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,8 +72,12 @@ class Stream:
         return self._running.update(bar)[self._output]
 
 
-def feature_columns(features: Iterable[Feature], bars: BarArrays) -> dict[Feature, FloatArray]:
-    """Every feature over these bars; what several of them come from is computed once."""
-    wanted = dict.fromkeys(features)
-    outputs = {each: each.batch(bars) for each in dict.fromkeys(feature.computation for feature in wanted)}
-    return {feature: outputs[feature.computation][feature.output] for feature in wanted}
+def feature_columns(features: Iterable[Feature], bars: BarArrays) -> Iterator[tuple[Feature, FloatArray]]:
+    """Every feature over these bars, one after the other; what several of them come from is computed once."""
+    wanted: dict[Computation, list[Feature]] = {}
+    for feature in dict.fromkeys(features):
+        wanted.setdefault(feature.computation, []).append(feature)
+    for computation, of_it in wanted.items():
+        outputs = computation.batch(bars)
+        for feature in of_it:
+            yield feature, outputs[feature.output]

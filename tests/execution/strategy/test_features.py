@@ -196,7 +196,7 @@ def test_what_several_features_come_from_is_computed_once() -> None:
     three = macd("close")
     assert len({three.macd.computation, three.signal.computation, macd("close").histogram.computation}) == 1
     once = vectorised(counted, "close", lookback=1)
-    columns = feature_columns([once, lag(once, 1), once, *three], gappy_bars(1))
+    columns = dict(feature_columns([once, lag(once, 1), once, *three], gappy_bars(1)))
     assert len(columns) == 5
     assert len(calls) == 2  # of its own and for the lag
     assert same_bits(columns[three.signal], three.signal.batch(gappy_bars(1)))
