@@ -149,7 +149,7 @@ print(time.perf_counter() - started, before_mb, peak_mb())
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first sweep of a process that imports, makes a market, compiles a new rule and sweeps; passes are compiled."""
+    """The first sweep of a process that imports, makes a market and compiles a new rule."""
 
     seconds: float
     before_mb: float
