@@ -77,6 +77,7 @@ def test_a_bar_stands_under_the_cell_until_the_work_is_over(
     assert left.data["text/html"] == ""
 
 
+@pytest.mark.full
 def test_a_plain_script_shows_nothing(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("\n".join(["import IPython", AT_ONCE, MARKET, SWEEP, VALIDATE, CHECK]))
