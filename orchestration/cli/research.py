@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,19 @@ Params = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=va
 Capital = Annotated[float, typer.Option(min=1.0, help="Shared evenly by the symbols.")]
 Slippage = Annotated[float, typer.Option(min=0.0, help="Basis points against every fill.")]
 Commission = Annotated[float, typer.Option(min=0.0, help="Basis points of every order's value.")]
+CommissionMin = Annotated[float, typer.Option(min=0.0, help="The least that an order costs.")]
+Borrow = Annotated[
+    float, typer.Option(min=0.0, help="Basis points per year for shares sold short, by night.")
+]
+Interest = Annotated[
+    float, typer.Option(min=0.0, help="Basis points per year for cash below zero, by night.")
+]
+Lot = Annotated[float, typer.Option(min=0.0, help="Positions are whole multiples of this.")]
+Leverage = Annotated[float, typer.Option(min=0.0, help="The largest target that is allowed.")]
+FillAt = Annotated[
+    Literal["next_open", "close"],
+    typer.Option(help="next_open, as it trades; close, for studies: at the very close it was decided on."),
+]
 
 
 @app.command()
@@ -55,6 +68,12 @@ def sweep(
     capital: Capital = 100_000.0,
     slippage_bps: Slippage = 1.0,
     commission_bps: Commission = 0.0,
+    commission_min: CommissionMin = 0.0,
+    borrow_bps: Borrow = 0.0,
+    interest_bps: Interest = 0.0,
+    lot: Lot = 1.0,
+    leverage: Leverage = 2.0,
+    fill: FillAt = "next_open",
     source: str = "synthetic",
     timeframe: str = "1m",
     as_json: bool = JsonOption,
@@ -83,7 +102,10 @@ def sweep(
             bars,
             search,
             capital=capital,
-            costs=_costs(slippage_bps, commission_bps),
+            costs=_costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
+            lot=lot,
+            leverage=leverage,
+            fill=fill,
             by=by,
             engine=named_engine(engine),
             resume=resume,
@@ -115,6 +137,15 @@ def backtest(
     capital: Capital = 100_000.0,
     slippage_bps: Slippage = 1.0,
     commission_bps: Commission = 0.0,
+    commission_min: CommissionMin = 0.0,
+    borrow_bps: Borrow = 0.0,
+    interest_bps: Interest = 0.0,
+    lot: Lot = 1.0,
+    leverage: Leverage = 2.0,
+    fill: FillAt = "next_open",
+    engine: Annotated[
+        str, typer.Option(help="fused: one compiled pass.  execution, the real engine, is to come.")
+    ] = "fused",
     source: str = "synthetic",
     timeframe: str = "1m",
     as_json: bool = JsonOption,
@@ -125,9 +156,15 @@ def backtest(
 
     if check not in (None, "vectorbt", "reference"):
         raise UsageError(f"there is no oracle {check!r}", "Use --check vectorbt or --check reference.")
+    if engine == "execution":
+        raise UsageError("the engine execution cannot backtest yet", "Use --engine fused.")
+    if engine != "fused":
+        raise UsageError(f"there is no engine {engine!r}", "Use --engine fused.")
+    costs = _costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
     done = _backtest(
-        strategy, symbols, param, start, end, capital, _costs(slippage_bps, commission_bps), source, timeframe
-    )
+        strategy, symbols, param, start, end, capital, costs, source, timeframe,
+        lot=lot, leverage=leverage, fill=fill,
+    )  # fmt: skip
     facts: dict[str, Any] = {"orders": done.orders.height, **done.statistics}
     if report is not None:
         facts["report"] = str(report_of(done).save(report))
@@ -173,6 +210,12 @@ def validate(
     capital: Capital = 100_000.0,
     slippage_bps: Slippage = 1.0,
     commission_bps: Commission = 0.0,
+    commission_min: CommissionMin = 0.0,
+    borrow_bps: Borrow = 0.0,
+    interest_bps: Interest = 0.0,
+    lot: Lot = 1.0,
+    leverage: Leverage = 2.0,
+    fill: FillAt = "next_open",
     source: str = "synthetic",
     timeframe: str = "1m",
     as_json: bool = JsonOption,
@@ -191,7 +234,10 @@ def validate(
             bars,
             grid,
             capital=capital,
-            costs=_costs(slippage_bps, commission_bps),
+            costs=_costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
+            lot=lot,
+            leverage=leverage,
+            fill=fill,
             seed=seed,
             progress=lambda stage, done, total: told(done, total, stage),
         )
@@ -223,6 +269,10 @@ def list_(as_json: bool = JsonOption) -> None:
                 "parameters": ", ".join(
                     f"{name} {declared.default} ({declared.bounds()})"
                     for name, declared in found.declared_params().items()
+                ),
+                "features": ", ".join(
+                    name if spec.exact else f"{name} (to explore only)"
+                    for name, spec in found().feature_specs().items()
                 ),
             }
         )
@@ -280,11 +330,13 @@ def _backtest(
     costs: "CostModel",
     source: str,
     timeframe: str,
+    **terms: Any,
 ) -> "Backtest":
     from research import backtest as backtest_of
 
     made = strategy_of(name, param or [])
-    return backtest_of(made, _bars(symbols, start, end, source, timeframe), capital=capital, costs=costs)
+    bars = _bars(symbols, start, end, source, timeframe)
+    return backtest_of(made, bars, capital=capital, costs=costs, **terms)
 
 
 def _bars(
@@ -301,10 +353,16 @@ def _bars(
     )
 
 
-def _costs(slippage_bps: float, commission_bps: float) -> "CostModel":
+def _costs(
+    slippage_bps: float,
+    commission_bps: float,
+    commission_min: float = 0.0,
+    borrow_bps: float = 0.0,
+    interest_bps: float = 0.0,
+) -> "CostModel":
     from execution.strategy import CostModel
 
-    return CostModel(slippage_bps=slippage_bps, commission_bps=commission_bps)
+    return CostModel(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
 
 
 def _ask_oracle(done: "Backtest", oracle: str, *, quiet: bool) -> None:

@@ -157,6 +157,27 @@ def test_the_sweep_benchmark_names_every_peer() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("market")
+def test_a_backtest_trades_under_the_terms_that_were_typed() -> None:
+    words = ["backtest", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30", "--json"]
+    plain = json.loads(run(*words))
+    dear = json.loads(run(*words, "--commission-min", "7.5"))
+    assert dear["commission"] == pytest.approx(7.5 * dear["orders"])
+    assert plain["commission"] == 0.0
+    coarse = json.loads(run(*words, "--lot", "5000"))
+    assert coarse["orders"] == 0
+    assert json.loads(run(*words, "--fill", "close"))["total_return"] != plain["total_return"]
+
+
+@pytest.mark.usefixtures("market")
+def test_what_cannot_be_traded_under_is_refused_in_a_sentence() -> None:
+    words = ["backtest", "crossover", "AAA", *RANGE]
+    assert "beyond the account's leverage of 0.5" in fails(*words, "--leverage", "0.5")
+    assert "the lot is 0.0" in fails(*words, "--lot", "0")
+    assert "cannot backtest yet" in fails(*words, "--engine", "execution")
+    assert "no engine 'warp'" in fails(*words, "--engine", "warp")
+
+
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")  # the peers' own
 def test_the_backtest_benchmark_says_how_to_get_a_missing_peer_or_names_them_all() -> None:
