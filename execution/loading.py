@@ -44,6 +44,11 @@ def load(name: str, artifact_hash: str) -> Promoted:
             f"Execution trades {TIMING!r} only; research it with that.",
         )
     strategy = load_strategy(artifact.strategy_source, manifest.class_name)(**manifest.params)
+    if not isinstance(strategy, Strategy):
+        raise Refused(
+            f"{name} is a portfolio, and execution trades only strategies of one symbol so far",
+            "Promote a strategy with decide.",
+        )
     return Promoted(name, artifact, strategy)
 
 

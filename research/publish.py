@@ -7,23 +7,25 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from data import artifacts, audit, query
+from data import actions, artifacts, audit, query
 from data.artifacts import SCHEMA, Artifact, Costs, Manifest, PinnedPartition
 from data.catalog import Piece
+from data.errors import Refused
 from data.postgres import connect, one
 from data.registry import Version, register
 from data.settings import ROOT
 from execution.loading import TIMING
-from execution.strategy import CostModel, Strategy, strategy_source
+from execution.strategy import CostModel, Rule, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest
+from research.passes.books import charges_nights
 from research.records.inputs import family_of
 from research.records.origin import commit_of_checkout
 from research.reports import report_html
 
 
 def publish(
-    strategy: Strategy,
+    strategy: Rule,
     symbols: list[str],
     first: date,
     last: date,
@@ -37,12 +39,15 @@ def publish(
 ) -> tuple[Version, Backtest]:
     """Backtest `strategy` on the catalogued bars, sign what came of it, and enter it in the registry.
 
-    The same strategy on the same data gives the same artifact, so publishing twice changes nothing.
+    The same strategy on the same data gives the same artifact, so publishing twice changes nothing.  What execution
+    would not trade as it was researched is refused before anything is computed.
     """
     costs = costs or CostModel()
+    made = _tradable(strategy, costs)
     universe = sorted(set(symbols))  # a symbol named twice is still one book
     pieces = query.find(universe, timeframe, first, last, source=source)
-    result = backtest(strategy, query.read(pieces), capital=capital, costs=costs)
+    _refuse_splits(source, universe, first, last)
+    result = backtest(made, query.read(pieces), capital=capital, costs=costs)
     snapshot, as_of = _newest_publication(pieces)
     begins = str(min(piece.first for piece in pieces))
     commit, dirty = commit_of_checkout()
@@ -60,7 +65,7 @@ def publish(
         anchor=begins,
         trade_from=begins,
         last_session=str(max(piece.last for piece in pieces)),
-        warm_up_bars=_warm_up(strategy, result.bars),
+        warm_up_bars=_warm_up(made, result.bars),
         snapshot=snapshot,
         partitions=[PinnedPartition(piece.path, piece.sha256) for piece in pieces],
         git_commit=commit,
@@ -72,9 +77,43 @@ def publish(
         author=author or audit.person(),
         files={},
     )
-    digest = artifacts.publish(manifest, _files(strategy, result))
+    digest = artifacts.publish(manifest, _files(made, result))
     with connect() as connection:
         return register(connection, artifacts.load(digest)), result
+
+
+def _tradable(strategy: Rule, costs: CostModel) -> Strategy:
+    """The strategy, if a running engine gives the backtest's decisions and pays the backtest's costs."""
+    name = type(strategy).__name__
+    if not isinstance(strategy, Strategy):
+        raise Refused(
+            f"{name} is a portfolio, and execution trades only strategies of one symbol so far",
+            "Publish a strategy with decide.",
+        )
+    inexact = [feature for feature, spec in strategy.feature_specs().items() if not spec.exact]
+    if inexact:
+        raise Refused(
+            f"{name} reads {', '.join(inexact)}, made by a function over whole columns, whose bits may differ live",
+            "Write it with bar_by_bar.",
+        )
+    if charges_nights(costs):
+        raise Refused(
+            "execution books neither borrow fees nor interest yet, so its account would not be the backtest's",
+            "Publish with a cost model of slippage and commission.",
+        )
+    return strategy
+
+
+def _refuse_splits(source: str, universe: list[str], first: date, last: date) -> None:
+    with connect() as connection:
+        known = actions.known(connection, source, universe)
+    inside = known.filter((pl.col("kind") == "split") & pl.col("session").is_between(first, last))
+    if not inside.is_empty():
+        symbol, session = inside.select("symbol", "session").row(0)
+        raise Refused(
+            f"{symbol} splits on {session}, and execution does not know splits yet",
+            "Publish on sessions without a split.",
+        )
 
 
 def pinned_bars(artifact: Artifact) -> pl.DataFrame:

@@ -29,18 +29,11 @@ def publish(
     as_json: bool = JsonOption,
 ) -> None:
     """Backtest a strategy, sign the result and enter it in the registry as a candidate."""
-    from data.errors import Refused
-    from execution.strategy import Strategy
     from orchestration.cli.strategies import params_of, strategy_class
     from research.publish import publish as publish_strategy
 
     family = strategy_class(strategy)
     chosen = family(**params_of(family, param or []))
-    if not isinstance(chosen, Strategy):
-        raise Refused(
-            f"{family.__name__} is a portfolio, and execution trades only strategies of one symbol so far",
-            "Publish a strategy with decide.",
-        )
     version, result = publish_strategy(
         chosen, symbols, start.date(), end.date(), capital=capital, trials=trials
     )

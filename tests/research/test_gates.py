@@ -7,15 +7,19 @@ import msgspec
 import polars as pl
 import pytest
 
-from data import artifacts, registry
+from data import actions, artifacts, registry
+from data.catalog import newest_snapshot
 from data.errors import Refused
 from data.ingest import ingest
+from data.instruments import ACTION_SCHEMA
 from data.postgres import connect
 from data.registry import Version
 from data.sources import source
+from execution.strategy import CostModel, Feature, Rule, Strategy, price, vectorised
 from research.gates import measure_parity
 from research.publish import publish
 from research.strategies.crossover import Crossover
+from research.strategies.momentum import Momentum
 
 FIRST, LAST = date(2025, 11, 20), date(2025, 11, 26)
 SYMBOLS = ["AAA", "CCC"]
@@ -76,3 +80,44 @@ def test_research_that_execution_would_not_repeat_fails_and_may_not_trade(
     assert cause in parity.differences["cause"].to_list()
     with pytest.raises(Refused, match="the gate parity failed"):
         promote(version)
+
+
+def smoothed(close):  # type: ignore[no-untyped-def]
+    return close
+
+
+class Explored(Strategy):
+    """Reads a function over whole columns."""
+
+    def features(self) -> dict[str, Feature]:
+        return {"close": price("close"), "smooth": vectorised(smoothed, "close", lookback=5)}
+
+    @staticmethod
+    def decide(x):  # type: ignore[no-untyped-def]
+        return 1.0 if x.close > x.smooth else 0.0
+
+
+@pytest.mark.parametrize(
+    ("made", "costs", "why"),
+    [
+        (Explored(), CostModel(), "Explored reads smooth, made by a function over whole columns"),
+        (Momentum(), CostModel(), "Momentum is a portfolio"),
+        (Crossover(), CostModel(borrow_bps=30.0), "neither borrow fees nor interest"),
+    ],
+)
+def test_what_execution_would_not_trade_as_researched_is_not_published(
+    made: Rule, costs: CostModel, why: str
+) -> None:
+    with pytest.raises(Refused, match=why):
+        publish(made, SYMBOLS, FIRST, LAST, capital=200_000.0, costs=costs)
+
+
+def test_a_split_inside_the_range_is_not_published() -> None:
+    ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
+    split = {"symbol": "CCC", "session": date(2025, 11, 24), "kind": "split", "ratio": 2.0, "amount": None}
+    with connect() as connection:
+        newest = newest_snapshot(connection)
+        actions.record(connection, "synthetic", pl.DataFrame([split], schema=ACTION_SCHEMA), newest)
+    with pytest.raises(Refused, match="CCC splits on 2025-11-24"):
+        publish(Crossover(), SYMBOLS, FIRST, LAST, capital=200_000.0)
+    assert publish(Crossover(), ["AAA"], FIRST, LAST, capital=200_000.0)[0].stage == "candidate"
