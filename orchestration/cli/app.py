@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import bench, data, demo, records, registry, research, serve, system, trade
+from orchestration.cli import bench, data, demo, records, registry, reports, research, serve, system, trade
 
 app = typer.Typer(
     name="slipway",
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (demo, system, serve, research, records, registry):
+for module in (demo, system, serve, research, reports, records, registry):
     app.add_typer(module.app)
 app.add_typer(data.app, name="data", help="Market data: ingest it, list it, look at it.")
 app.add_typer(research.strategy, name="strategy", help="Strategy files: make, list and check them.")

@@ -174,29 +174,6 @@ def backtest(
 
 
 @app.command()
-def report(
-    strategy: StrategyName,
-    symbols: Symbols,
-    param: Params = None,
-    start: Day = None,
-    end: Day = None,
-    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
-    capital: Capital = 100_000.0,
-    slippage_bps: Slippage = 1.0,
-    commission_bps: Commission = 0.0,
-    source: str = "synthetic",
-    timeframe: str = "1m",
-) -> None:
-    """Backtest and write one self-contained HTML page about it."""
-    from research.reports import report as report_of
-
-    done = _backtest(
-        strategy, symbols, param, start, end, capital, _costs(slippage_bps, commission_bps), source, timeframe
-    )
-    print(f"Wrote {report_of(done).save(out)}")
-
-
-@app.command()
 def validate(
     strategy: StrategyName,
     symbols: Symbols,

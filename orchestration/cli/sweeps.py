@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from research.sweep.searches import Search
 
 ROWS = (".parquet", ".csv")
-PICTURES = (".svg", ".html")
+PICTURES = (".svg", ".png", ".html")
 
 
 class Stopped(SlipwayError):
@@ -61,7 +61,9 @@ def refuse_other_files(rows: Path | None, picture: Path | None) -> None:
     if rows is not None and rows.suffix not in ROWS:
         raise UsageError(f"a sweep cannot be written as {rows.name}", "Name a .parquet or a .csv file.")
     if picture is not None and picture.suffix not in PICTURES:
-        raise UsageError(f"a heat map cannot be drawn as {picture.name}", "Name an .svg or an .html file.")
+        raise UsageError(
+            f"a heat map cannot be drawn as {picture.name}", "Name an .svg, a .png or an .html file."
+        )
     for path in (rows, picture):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(
@@ -76,16 +78,21 @@ def save_frame(found: "Sweep", out: Path) -> None:
 
 
 def save_map(found: "Sweep", out: Path, by: str) -> None:
-    """The heat map alone, or on a page with the best sets."""
-    if out.suffix == ".svg":
-        content = found.heat_map(by=by).svg
-    else:
-        head = (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{found.strategy.__name__}</title>'
-        )
-        content = f"{head}<body>{found._repr_html_()}</body></html>"
+    """The picture of all sets alone, or on a page with the best of them."""
     with _written(out):
-        out.write_text(content, encoding="utf-8")
+        if out.suffix == ".html":
+            out.write_text(_page(found, by), encoding="utf-8")
+            return
+        from research.reports.sweep_map import MAP_WIDTH, picture_of
+
+        drawn = picture_of(found.frame, by).chart(MAP_WIDTH)
+        out.write_bytes(drawn.png if out.suffix == ".png" else drawn.svg.encode())
+
+
+def _page(found: "Sweep", by: str) -> str:
+    from research.reports import sweep_report
+
+    return sweep_report(found, by).html
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -44,6 +44,9 @@ NARROW: Final = 4.8
 POINTS_PER_INCH: Final = 80
 """About the pixels a chart has: longer series keep each stretch's lowest and highest point."""
 
+PNG_DOTS_PER_INCH: Final = 144
+"""Twice a screen's usual 72: sharp where it is shown at half its size."""
+
 NAMED_COLOURS: Final = {
     "ink": INK, "quiet": QUIET, "line": LINE, "paper": PAPER, "blue": BLUE, "green": GREEN, "red": RED,
     "orange": ORANGE,
@@ -61,11 +64,18 @@ _DIGITS: Final = re.compile(r"(\.\d\d)\d+")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One SVG picture; notebooks show it."""
+    """One picture, as SVG and when asked as PNG; notebooks show it."""
 
     svg: str
-    says: str = ""
+    says: str
     """the picture in words"""
+    draw: Callable[[], bytes] = field(repr=False, compare=False)
+    """makes the PNG"""
+
+    @property
+    def png(self) -> bytes:
+        """The picture in pixels, on white."""
+        return self.draw()
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -95,16 +105,35 @@ def no_picture(title: str, why: str) -> Panel:
 
 
 def drawn(draw: "Callable[[Axes], None]", width: float, height: float, says: str) -> Chart:
-    """What `draw` puts on the axes, as SVG."""
+    """What `draw` puts on the axes, as a chart."""
+    # Ids follow from the words, so that they repeat from run to run and differ between pictures of one page.
+    with _laid_out(draw, width, height, says) as figure:
+        svg = _svg(figure, says)
+
+    def png() -> bytes:
+        with _laid_out(draw, width, height, says) as figure:
+            return png_of(figure)
+
+    return Chart(svg, says, png)
+
+
+@contextmanager
+def _laid_out(draw: "Callable[[Axes], None]", width: float, height: float, salt: str) -> "Iterator[Figure]":
     from matplotlib.figure import Figure
 
-    # Ids follow from the words, so that they repeat from run to run and differ between pictures of one page.
-    with lettering(8.0 if width > 6.0 else 9.5, salt=says):
-        figure = Figure(figsize=(width, height), layout="constrained")
+    with lettering(8.0 if width > 6.0 else 9.5, salt=salt):
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
         dress(axes)
         draw(axes)
-        return Chart(_svg(figure, says), says)
+        yield figure
+
+
+def png_of(figure: "Figure") -> bytes:
+    """The figure's pixels, the same bytes for the same figure."""
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+    return written.getvalue()
 
 
 @contextmanager

@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from research.reports import account_panels, trade_panels
-from research.reports.canvas import DASHES, HUES, WIDE, Chart, date_ticks, drawn, legend, line
+from research.reports.canvas import (
+    BLUE,
+    DASHES,
+    HUES,
+    ORANGE,
+    QUIET,
+    WIDE,
+    Chart,
+    date_ticks,
+    drawn,
+    inches,
+    legend,
+    line,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,3 +63,24 @@ def closes_chart(bars: pl.DataFrame, width: float = WIDE, height: float = 2.9) -
 
     symbols = ", ".join(closes["symbol"][0] for closes in parts)
     return drawn(draw, width, height, f"Closes of {symbols} in per cent of the first")
+
+
+def columns_chart(
+    rows: pl.DataFrame, x: str, y: str, width: float = WIDE, height: float = 2.3, *, unit: str = ""
+) -> Chart:
+    """A column `y` of a frame as a bar for each row, called by its `x`: counts, sizes, shares."""
+    names, heights = rows[x].cast(pl.String).to_list(), rows[y].cast(pl.Float64).to_numpy()
+
+    def draw(axes: "Axes") -> None:
+        longest = max(map(len, names), default=1)
+        every = max(1, -(-len(names) // max(1, int(inches(axes) / (0.3 + 0.085 * longest)))))
+        axes.bar(
+            range(len(names)), heights, 0.82, color=[BLUE if each >= 0.0 else ORANGE for each in heights]
+        )
+        axes.set_xticks(range(0, len(names), every), names[::every])
+        axes.axhline(0.0, color=QUIET, linewidth=0.8)
+        axes.set_xlabel(x)
+        axes.set_ylabel(f"{y}, {unit}" if unit else y)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+
+    return drawn(draw, width, height, f"{y} by {x}")

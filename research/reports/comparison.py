@@ -10,6 +10,7 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy.arrays import FloatArray
+from research.records import Record
 from research.reports.account_panels import lines
 from research.reports.canvas import Panel, no_picture
 from research.reports.page import Report, figure, render
@@ -39,10 +40,7 @@ LOWER_IS_BETTER: Final = frozenset({"commission", "slippage", "borrow", "interes
 def compare(runs: "Mapping[str, Backtest] | Sequence[Backtest]") -> Report:
     """Equity on one chart, drawdowns, statistics with the best of each marked, correlations, differing parameters."""
     named = _named(runs)
-    if not 2 <= len(named) <= RUNS_MAX:
-        raise UsageError(
-            f"a comparison of {len(named)} runs cannot be drawn", f"Give between 2 and {RUNS_MAX} backtests."
-        )
+    refuse_other_count(len(named))
     title, subtitle = f"{len(named)} runs compared", _subtitle(named)
     panels = [growth(named), fall(named)]
     facts = {
@@ -56,6 +54,16 @@ def compare(runs: "Mapping[str, Backtest] | Sequence[Backtest]") -> Report:
         "footer": "The best of many runs always looks good. Past results say little about the future.",
     }
     return Report(render("comparison.html.j2", **facts), lambda: _picture(title, subtitle, panels, named))
+
+
+def refuse_other_count(count: int) -> None:
+    """One run is no comparison, and too many are no picture."""
+    if not 2 <= count <= RUNS_MAX:
+        plural = "" if count == 1 else "s"
+        raise UsageError(
+            f"a comparison of {count} run{plural} cannot be drawn",
+            f"Give between 2 and {RUNS_MAX} backtests.",
+        )
 
 
 def growth(named: "Mapping[str, Backtest]") -> Panel:
@@ -99,6 +107,7 @@ def differences(named: "Mapping[str, Backtest]") -> list[list[str]]:
             "first bar": f"{run.equity['ts_utc'][0]:%-d %b %Y %H:%M}",
             "last bar": f"{run.equity['ts_utc'][-1]:%-d %b %Y %H:%M}",
             **{name: value for name, value in terms(run) if name != "Orders"},
+            **({"run": run.record.run} if isinstance(run.record, Record) else {}),
         }
         for run in named.values()
     ]
@@ -127,20 +136,40 @@ def correlations(named: "Mapping[str, Backtest]") -> list[list[str]]:
 
 
 def _named(runs: "Mapping[str, Backtest] | Sequence[Backtest]") -> "dict[str, Backtest]":
-    """By the names given, or by the parameters in which they differ, which keeps legends short."""
+    """By the names given, or by the parameters in which they differ, which keeps legends short; where they differ in
+    none, by what they traded and when, and in the end by their number."""
     if isinstance(runs, Mapping):
         return dict(runs)
-    told = [{"": type(run.strategy).__name__, **run.strategy.params()} for run in runs]
-    same = {key for key in (told[0] if told else {}) if all(each.get(key) == told[0][key] for each in told)}
-    names = [
-        ", ".join(f"{key} {value}".strip() for key, value in each.items() if key not in same) for each in told
-    ]
+    names = _differing([{"": type(run.strategy).__name__, **run.strategy.params()} for run in runs])
+    for more in (_traded, _when):
+        if len(set(names)) < len(names):
+            told = _differing([{"": more(run)} for run in runs])
+            names = [", ".join(filter(None, pair)) for pair in zip(names, told, strict=True)]
     seen: Counter[str] = Counter()
     named = {}
     for name, run in zip(names, runs, strict=True):
         seen[name] += 1
         named[name if names.count(name) == 1 else f"{name} #{seen[name]}".strip()] = run
     return named
+
+
+def _differing(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    same = {key for key in (told[0] if told else {}) if all(each.get(key) == told[0][key] for each in told)}
+    return [
+        ", ".join(f"{key} {value}".strip() for key, value in each.items() if key not in same) for each in told
+    ]
+
+
+def _traded(run: "Backtest") -> str:
+    return (
+        " ".join(run.symbols)
+        if len(run.symbols) <= 2
+        else f"{run.symbols[0]} and {len(run.symbols) - 1} more"
+    )
+
+
+def _when(run: "Backtest") -> str:
+    return f"{run.equity['ts_utc'][0]:%Y-%m-%d} to {run.equity['ts_utc'][-1]:%Y-%m-%d}"
 
 
 def _subtitle(named: "Mapping[str, Backtest]") -> str:

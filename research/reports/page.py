@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from data.errors import UsageError
 from research.reports.canvas import NAMED_COLOURS, NARROW, WIDE, Panel
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+ENDINGS: Final = (".html", ".png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,7 @@ class Report:
     def save(self, path: str | Path) -> Path:
         """Write it as .html or .png, as the name says, and say where."""
         target = Path(path)
-        if target.suffix not in (".html", ".png"):
-            raise UsageError(
-                f"a report cannot be written as {target.name!r}", "Name a file that ends in .html or .png."
-            )
+        refuse_other_file(target)
         content = self.png() if target.suffix == ".png" else self.html.encode()
         try:
             target.write_bytes(content)
@@ -45,6 +44,18 @@ class Report:
     def _repr_html_(self) -> str:
         page = html.escape(self.html, quote=True)
         return f'<iframe srcdoc="{page}" style="width:100%;height:900px;border:0" title="report"></iframe>'
+
+
+def refuse_other_file(target: Path) -> None:
+    """Say, before anything is computed, that a report cannot be written there."""
+    if target.suffix not in ENDINGS:
+        raise UsageError(
+            f"a report cannot be written as {target.name!r}", "Name a file that ends in .html or .png."
+        )
+    if not target.absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no folder {target.parent} for {target.name}", "Choose a folder that exists."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """A report as one PNG, drawn by matplotlib from the panels of the page."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from research.reports.canvas import (
     dress,
     legend_rows,
     lettering,
+    png_of,
     say_instead,
 )
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Rows = Sequence[tuple[str, str]]
 
 WIDTH: Final = 11.0
-DOTS_PER_INCH: Final = 110
 LINE_HEIGHT: Final = 0.19
 """Inches of a row of text."""
 
@@ -54,9 +53,7 @@ def picture(
         (written.count("\n") + 1) * LINE_HEIGHT,
     ]
     with lettering(8.5):
-        figure = Figure(
-            figsize=(WIDTH, sum(heights)), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white"
-        )
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained", facecolor="white")
         padding: Any = figure.get_layout_engine()
         padding.set(h_pad=0.08, w_pad=0.12)
         shelves = figure.add_gridspec(len(heights), 1, height_ratios=heights)
@@ -76,9 +73,7 @@ def picture(
         foot = figure.add_subplot(shelves[place + 1])
         foot.set_axis_off()
         foot.text(0.0, 1.0, written, va="top", color=QUIET, linespacing=1.5)
-        target = io.BytesIO()
-        figure.savefig(target, format="png", metadata={"Software": None})
-        return target.getvalue()
+        return png_of(figure)
 
 
 def _height(panel: Panel) -> float:

@@ -1,7 +1,7 @@
 """A sweep as a picture: a statistic over one or two of its parameters, and what a notebook shows of it."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -9,12 +9,13 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy.arrays import FloatArray
-from research.reports.canvas import BLUE, INK, QUIET, Chart, drawn, gains_and_losses, legend
+from research.reports.canvas import BLUE, INK, QUIET, Chart, Panel, gains_and_losses, legend, no_picture
 from research.reports.words import in_words, title_of
 from research.statistics import NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 AROUND_ZERO: Final = frozenset({"total_return", "cagr", "sharpe", "sortino", "calmar"})
 """Statistics whose sign is the news: zero is pale, losses are orange, gains blue."""
@@ -24,6 +25,11 @@ CELLS_MAX: Final = 40_000
 
 UNKNOWN: Final = "#aab2bb"
 """What was not tried, or has no value; on neither scale of colours."""
+
+FILLED_MIN: Final = 0.5
+"""A map with more gaps than sets hides what was tried: points show it."""
+
+MAP_WIDTH: Final = 6.5
 
 TOP: Final = 10
 
@@ -53,13 +59,18 @@ def heat_map(
     x: str | None = None,
     y: str | None = None,
     by: str = "sharpe",
-    width: float = 6.5,
+    width: float = MAP_WIDTH,
     height: float = 4.2,
 ) -> Chart:
     """A statistic over two parameters of a sweep's frame, by default the first two that vary.
 
     Where several sets share a cell it shows the best of them, and the caption names what it is the best over.
     """
+    return map_panel(frame, x, y, by).chart(width, height)
+
+
+def map_panel(frame: pl.DataFrame, x: str | None = None, y: str | None = None, by: str = "sharpe") -> Panel:
+    """The heat map, not drawn yet."""
     across_name, up_name = _two(frame, x, y, by)
     cells = frame.group_by(across_name, up_name).agg(pl.col(by).max())
     across, up = (_ordered(cells[name]) for name in (across_name, up_name))
@@ -77,38 +88,25 @@ def heat_map(
         grid[places[1][height_at], places[0][at]] = np.nan if found is None else found
     rest = [name for name in swept_parameters(frame) if name not in (across_name, up_name)]
     best = _best(frame, by)
-    caption = f"each cell the best over {', '.join(rest)}" if rest else ""
-    says = f"Heat map of {title_of(by)} over {across_name} and {up_name}"
-    says += f", {caption}" if caption else ""
-    says += (
-        f"; the best is {in_words(by, best[by])} at "
-        + ", ".join(f"{name} {best[name]}" for name in (across_name, up_name, *rest))
-        if best
-        else "; no set has one"
-    )
+    caption = f", the best over {', '.join(rest)}" if rest else ""
+    says = f"each cell is the best over {', '.join(rest)}; " if rest else ""
+    says += _best_in_words(best, by, (across_name, up_name, *rest))
 
     def draw(axes: "Axes") -> None:
-        _map(axes, grid, by)
+        _map(axes, grid, by, caption)
         for axis, values in ((axes.xaxis, across), (axes.yaxis, up)):
             every = -(-len(values) // 10)
             axis.set_ticks(range(0, len(values), every), [_short(each) for each in values[::every]])
         if best:
-            axes.plot(
-                places[0][best[across_name]], places[1][best[up_name]], marker="o", markersize=7, linestyle="",
-                color="white", markeredgecolor=INK, markeredgewidth=1.2, label=f"best {in_words(by, best[by])}",
-            )  # fmt: skip
-            legend(axes)
+            at = places[0][best[across_name]], places[1][best[up_name]]
+            _mark_best(axes, *at, in_words(by, best[by]))
         axes.set_xlabel(across_name)
         axes.set_ylabel(up_name)
-        if caption:
-            axes.set_title(caption, loc="right", color=QUIET, fontsize=8)
 
-    return drawn(draw, width, height, says)
+    return Panel(f"{title_of(by)} over {across_name} and {up_name}", says, draw, height=4.2)
 
 
-def line_over(
-    frame: pl.DataFrame, x: str, by: str = "sharpe", width: float = 6.5, height: float = 2.8
-) -> Chart:
+def line_panel(frame: pl.DataFrame, x: str, by: str = "sharpe") -> Panel:
     """A statistic over the one parameter that a sweep varied."""
     rows = frame.group_by(x).agg(pl.col(by).max())
     values = _ordered(rows[x])
@@ -125,31 +123,62 @@ def line_over(
         axes.set_ylabel(title_of(by))
 
     best = _best(frame, by)
-    says = f"{title_of(by)} over {x}"
-    return drawn(
-        draw, width, height, f"{says}; the best is {in_words(by, best[by])} at {best[x]}" if best else says
-    )
+    return Panel(f"{title_of(by)} over {x}", _best_in_words(best, by, [x]), draw, height=2.8)
+
+
+def points_panel(frame: pl.DataFrame, x: str, y: str, by: str = "sharpe") -> Panel:
+    """Every set of a search that follows no grid as a point, the best drawn last."""
+    ordered = frame.sort(by, nulls_last=False, maintain_order=True)
+    values = ordered[by].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    best = _best(frame, by)
+
+    def draw(axes: "Axes") -> None:
+        colours, low, high = _scale(values, by)
+        shown = axes.scatter(
+            ordered[x], ordered[y], c=values, cmap=colours, vmin=low, vmax=high, s=14, linewidths=0,
+            plotnonfinite=True, rasterized=len(values) > 2_500,
+        )  # fmt: skip
+        if best:
+            _mark_best(axes, best[x], best[y], in_words(by, best[by]))
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        _scale_bar(axes, shown, title_of(by))
+
+    says = f"each point is a set; {_best_in_words(best, by, swept_parameters(frame))}"
+    return Panel(f"{title_of(by)} over {x} and {y}", says, draw, height=4.2)
+
+
+def picture_of(frame: pl.DataFrame, by: str = "sharpe") -> Panel:
+    """The picture that fits what was varied: a map over two parameters, points where no grid was tried, a line over
+    one, a sentence over none."""
+    varied = swept_parameters(frame)
+    if not varied:
+        return no_picture(title_of(by), "There is nothing to compare: no parameter has two values.")
+    if len(varied) == 1:
+        return line_panel(frame, varied[0], by)
+    x, y = varied[:2]
+    cells = frame[x].n_unique() * frame[y].n_unique()
+    if cells <= CELLS_MAX and frame.select(x, y).n_unique() >= cells * FILLED_MIN:
+        return map_panel(frame, x, y, by)
+    if frame[x].dtype.is_numeric() and frame[y].dtype.is_numeric():
+        return points_panel(frame, x, y, by)
+    return no_picture(title_of(by), f"A map of {cells:,} cells is too fine to look at.")
 
 
 def sweep_html(sweep: SweepResult, by: str = "sharpe") -> str:
     """What a notebook shows for a sweep: the best sets and the picture of all of them."""
     frame = sweep.frame
-    varied = swept_parameters(frame)
     top = frame.sort(by, descending=True, nulls_last=True).head(TOP)
     parameters = [name for name in frame.columns if name not in NAMES]
     shown = [*parameters, *(name for name in NAMES if name in frame.columns)]
     head = "".join(f"<th>{html.escape(title_of(name) if name in NAMES else name)}</th>" for name in shown)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_cell(name, row[name]))}</td>" for name in shown) + "</tr>"
+        "<tr>" + "".join(f"<td>{html.escape(cell(name, row[name]))}</td>" for name in shown) + "</tr>"
         for row in top.iter_rows(named=True)
     )
     skipped = f", {sweep.skipped:,} more refused by the strategy" if sweep.skipped else ""
     title = f"{sweep.strategy.__name__} on {', '.join(sweep.symbols)}: {frame.height:,} sets{skipped}"
-    picture = ""
-    if len(varied) >= 2 and frame[varied[0]].n_unique() * frame[varied[1]].n_unique() <= CELLS_MAX:
-        picture = heat_map(frame, by=by).svg
-    elif len(varied) == 1:
-        picture = line_over(frame, varied[0], by).svg
+    picture = picture_of(frame, by).chart(MAP_WIDTH).svg if swept_parameters(frame) else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return (
         f"<b>{html.escape(title)}</b><div>{html.escape(str(sweep.record))}</div>"
@@ -178,29 +207,33 @@ def _two(frame: pl.DataFrame, x: str | None, y: str | None, by: str) -> tuple[st
     return chosen[0], chosen[1]
 
 
-def _map(axes: "Axes", grid: FloatArray, by: str) -> None:
-    from matplotlib import colormaps
-
-    known = grid[np.isfinite(grid)]
-    if by in AROUND_ZERO:
-        reach = float(np.abs(known).max(initial=0.0)) or 1.0
-        colours, low, high = gains_and_losses(), -reach, reach
-    else:
-        colours, low, high = (
-            colormaps["viridis"],
-            float(known.min(initial=np.inf)),
-            float(known.max(initial=-np.inf)),
-        )
-        if not low < high:
-            low, high = (low - 0.5, low + 0.5) if np.isfinite(low) else (0.0, 1.0)
+def _map(axes: "Axes", grid: FloatArray, by: str, caption: str) -> None:
+    colours, low, high = _scale(grid, by)
     image = axes.pcolormesh(
         np.arange(grid.shape[1] + 1) - 0.5, np.arange(grid.shape[0] + 1) - 0.5, np.ma.masked_invalid(grid),
-        cmap=colours.with_extremes(bad=UNKNOWN), vmin=low, vmax=high, rasterized=grid.size > 2_500,
+        cmap=colours, vmin=low, vmax=high, rasterized=grid.size > 2_500,
     )  # fmt: skip
     axes.margins(0.0)
     axes.grid(visible=False)
-    bar: Any = axes.figure.colorbar(image, ax=axes, pad=0.02)
-    bar.set_label(title_of(by), color=INK)
+    _scale_bar(axes, image, f"{title_of(by)}{caption}")
+
+
+def _scale(values: FloatArray, by: str) -> "tuple[Colormap, float, float]":
+    from matplotlib import colormaps
+
+    known = values[np.isfinite(values)]
+    if by in AROUND_ZERO:
+        reach = float(np.abs(known).max(initial=0.0)) or 1.0
+        return gains_and_losses().with_extremes(bad=UNKNOWN), -reach, reach
+    low, high = float(known.min(initial=np.inf)), float(known.max(initial=-np.inf))
+    if not low < high:
+        low, high = (low - 0.5, low + 0.5) if np.isfinite(low) else (0.0, 1.0)
+    return colormaps["viridis"].with_extremes(bad=UNKNOWN), low, high
+
+
+def _scale_bar(axes: "Axes", shown: Any, label: str) -> None:
+    bar: Any = axes.figure.colorbar(shown, ax=axes, pad=0.02)
+    bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=QUIET, length=0)
 
@@ -208,6 +241,21 @@ def _map(axes: "Axes", grid: FloatArray, by: str) -> None:
 def _best(frame: pl.DataFrame, by: str) -> dict[str, Any] | None:
     known = frame.filter(pl.col(by).is_not_null())
     return known.sort(by, descending=True, maintain_order=True).row(0, named=True) if known.height else None
+
+
+def _best_in_words(best: Mapping[str, Any] | None, by: str, names: Sequence[str]) -> str:
+    if best is None:
+        return "no set has one"
+    at = ", ".join(f"{name} {_short(best[name])}" for name in names)
+    return f"the best is {in_words(by, best[by])} at {at}"
+
+
+def _mark_best(axes: "Axes", x: float, y: float, value: str) -> None:
+    axes.plot(
+        x, y, marker="o", markersize=7, linestyle="", color="white", markeredgecolor="black", markeredgewidth=1.2,
+        label=f"best {value}",
+    )  # fmt: skip
+    legend(axes)
 
 
 def _ordered(values: pl.Series) -> list[Any]:
@@ -218,5 +266,6 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
+    """A parameter or a statistic of a set as a person reads it."""
     return in_words(name, value) if name in NAMES else _short(value)

@@ -1,11 +1,12 @@
 """A backtest as one page: what came of it and how, under which terms, and how far it is to be believed."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from research.records import Record
 from research.reports import account_panels, return_panels, trade_panels
-from research.reports.believing import Checked, Origin, checked, origin_of
+from research.reports.believing import Checked, CheckRows, Origin, checked, origin_of
 from research.reports.canvas import Panel
 from research.reports.page import Report, figure, render
 from research.reports.return_panels import MONTHS, Year, monthly_table
@@ -14,6 +15,7 @@ from research.reports.words import number, params_in_words, percent, statistics_
 
 if TYPE_CHECKING:
     from research.backtest import Backtest
+    from research.validation import Validation
 
 PRICE_CHARTS_MAX: Final = 6
 """Symbols beyond these are in the table only."""
@@ -23,15 +25,26 @@ FOOTER: Final = "Past results of a rule say little about its future."
 
 def report(
     backtest: "Backtest",
-    validation: Sequence[Mapping[str, Any]] | None = None,
+    validation: "Validation | CheckRows | None" = None,
     provenance: Mapping[str, object] | None = None,
 ) -> Report:
     """The tear sheet of a backtest.
 
-    `validation`: a row for every check with name, value, threshold, passed and explanation.  `provenance`: what is
-    known of where the result came from, by name; under "recorded" the Record or Unrecorded of its run.
+    `validation`: what `validate` gave, or its rows.  Where the backtest is on record the page shows what the record
+    says; `provenance` is what else is known of where the result came from, by name, and under "recorded" the Record
+    or Unrecorded to show in place of the backtest's own.
     """
-    verdict, origin = checked(validation), origin_of(backtest, provenance)
+    record: object = backtest.record
+    if (
+        not isinstance(record, Record)
+        and getattr(getattr(validation, "evidence", None), "result", None) is backtest
+    ):
+        record = getattr(validation, "record", None) or record  # of what is judged the judgement is on record
+    return tear_sheet(backtest, checked(validation, backtest), origin_of(backtest, provenance, record=record))
+
+
+def tear_sheet(backtest: "Backtest", verdict: Checked, origin: Origin) -> Report:
+    """The page, with what is to be said of belief and origin."""
     page = render(
         "tear_sheet.html.j2",
         title=title_of_page(backtest),
@@ -56,8 +69,8 @@ def report(
 
 
 def report_html(backtest: "Backtest") -> str:
-    """The page as text."""
-    return report(backtest).html
+    """The page of the backtest alone, as text: what a database knows of it does not change its bytes."""
+    return tear_sheet(backtest, checked(None), origin_of(backtest)).html
 
 
 def equity_svg(backtest: "Backtest") -> str:
@@ -167,5 +180,5 @@ def _picture(backtest: "Backtest", verdict: Checked, origin: Origin) -> bytes:
         wide=[*_account(backtest), return_panels.monthly(backtest)],
         narrow=[*_details(backtest), *_prices(backtest)],
         tables=tables,
-        notes=[f"{name}: {value}" for name, value in origin.rows],
+        notes=[f"{name}: {value}" for name, value in (*verdict.chosen, *origin.rows)],
     )

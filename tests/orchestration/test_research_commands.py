@@ -83,13 +83,6 @@ def test_vectorbt_agrees_from_the_command_line() -> None:
     assert "They agree" in said
 
 
-@pytest.mark.usefixtures("market")
-def test_a_report_is_a_page(tmp_path: Path) -> None:
-    path = tmp_path / "page.html"
-    assert str(path) in run("report", "crossover", "AAA", *RANGE, "--out", str(path)).replace("\n", "")
-    assert "Crossover on AAA" in path.read_text()
-
-
 def test_a_new_strategy_file_checks_out(tmp_path: Path) -> None:
     path = tmp_path / "my_idea.py"
     assert "MyIdea" in run("strategy", "new", str(path))
