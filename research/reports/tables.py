@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from execution.strategy import Portfolio
 from research.reports.holdings import buy_and_hold
 from research.reports.return_panels import sessions
 from research.reports.words import NOTHING, in_words, number, percent, title_of
@@ -76,12 +77,13 @@ def terms(backtest: "Backtest") -> Rows:
     costs = backtest.costs
     return [
         ("Capital", f"{backtest.capital:,.2f}"),
-        ("Books", f"{len(backtest.symbols)} of {backtest.capital / len(backtest.symbols):,.2f}"),
+        ("Books", _books(backtest)),
         ("Slippage", f"{costs.slippage_bps:g} bps"),
         ("Commission", f"{costs.commission_bps:g} bps, at least {costs.commission_min:g}"),
         ("Borrowing shares", f"{costs.borrow_bps:g} bps a year"),
         ("Borrowing money", f"{costs.interest_bps:g} bps a year"),
         ("Lot", f"{backtest.lot:g}"),
+        ("Leverage", f"at most {backtest.terms.leverage:g}"),
         ("Fills", _timing(backtest)),
         ("Orders", number(backtest.orders.height, 0)),
     ]
@@ -113,9 +115,14 @@ def by_symbol(backtest: "Backtest") -> list[list[str]]:
     return rows
 
 
+def _books(backtest: "Backtest") -> str:
+    if isinstance(backtest.strategy, Portfolio):
+        return "one account for all"
+    return f"{len(backtest.symbols)} of {backtest.capital / len(backtest.symbols):,.2f}"
+
+
 def _timing(backtest: "Backtest") -> str:
-    filled = backtest.orders.filter(pl.col("fill_price").is_not_null())
-    if filled.is_empty():
-        return NOTHING
-    at_once = (filled["fill_ts_utc"] == filled["bar_ts_utc"]).any()
-    return "at the deciding close: a study" if at_once else "at a later open"
+    if backtest.terms.fill == "close":
+        return "at the deciding close: a study"
+    late = backtest.terms.delay_bars
+    return "at the next open" if not late else f"at the next open, {late} bar{'s' if late > 1 else ''} late"

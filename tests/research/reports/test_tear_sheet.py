@@ -41,6 +41,7 @@ def test_one_bar_still_has_a_page(walk: Walk) -> None:
     assert "Crossover" in report(backtest(Crossover(), walk(bars=1))).html
 
 
+@pytest.mark.full
 def test_the_picture_is_a_png(done: Backtest, tmp_path: Path) -> None:
     saved = report(done).save(tmp_path / "sheet.png")
     assert saved.read_bytes().startswith(b"\x89PNG")
