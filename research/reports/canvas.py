@@ -41,6 +41,9 @@ WIDE: Final = 9.0
 NARROW: Final = 4.8
 """Inches: a picture this wide is legible on a phone, and two stand side by side on a desk."""
 
+PHONE_LETTERS: Final = 11.6
+"""Points in narrow pictures: 11 pixels on a phone 390 wide, the least that is read with ease."""
+
 POINTS_PER_INCH: Final = 80
 """About the pixels a chart has: longer series keep each stretch's lowest and highest point."""
 
@@ -121,7 +124,7 @@ def drawn(draw: "Callable[[Axes], None]", width: float, height: float, says: str
 def _laid_out(draw: "Callable[[Axes], None]", width: float, height: float, salt: str) -> "Iterator[Figure]":
     from matplotlib.figure import Figure
 
-    with lettering(8.0 if width > 6.0 else 9.5, salt=salt):
+    with lettering(PHONE_LETTERS if width <= NARROW else 9.5 if width < 6.0 else 8.0, salt=salt):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
         dress(axes)
@@ -145,6 +148,7 @@ def lettering(size: float, salt: str = "slipway") -> Iterator[None]:
         "svg.fonttype": "none", "svg.hashsalt": salt, "font.family": "sans-serif", "font.size": size,
         "xtick.labelsize": size, "ytick.labelsize": size, "legend.fontsize": size, "axes.labelsize": size,
         "text.color": INK, "axes.labelcolor": INK, "text.parse_math": False,  # a dollar in a name is a dollar
+        "axes.unicode_minus": False,  # as in the tables
     }  # fmt: skip
     with mpl.rc_context(terms):
         yield
@@ -165,7 +169,7 @@ def legend(axes: "Axes") -> None:
     """Above the axes, where it never covers what it explains; in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
-        handles, [_cut(label) for label in labels], frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0),
+        handles, [cut(label) for label in labels], frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0),
         labelcolor=INK, ncols=_columns(axes, labels), columnspacing=1.2, handlelength=1.6, borderaxespad=0.1,
     )  # fmt: skip
 
@@ -177,12 +181,19 @@ def legend_rows(axes: "Axes") -> int:
 
 
 def _columns(axes: "Axes", labels: Sequence[str]) -> int:
-    longest = max((len(_cut(label)) for label in labels), default=1)
-    return max(1, min(8, int(inches(axes) / (0.5 + 0.085 * longest))))
+    """As many as fit, and no more than fill their rows."""
+    import matplotlib as mpl
+
+    size = float(mpl.rcParams["legend.fontsize"])
+    longest = max((len(cut(label)) for label in labels), default=1)
+    most = max(1, int(inches(axes) / (size * (0.045 + 0.0085 * longest))))
+    rows = -(-len(labels) // most)
+    return -(-len(labels) // rows) if rows else 1
 
 
-def _cut(label: str) -> str:
-    return label if len(label) <= LABEL_MAX else f"{label[: LABEL_MAX - 1]}…"
+def cut(words: str, most: int = LABEL_MAX) -> str:
+    """What fits of them, with a sign that there was more."""
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def inches(axes: "Axes") -> float:
@@ -243,7 +254,9 @@ def say_instead(axes: "Axes", words: str) -> None:
 
 def _svg(figure: "Figure", says: str) -> str:
     written = io.StringIO()
-    figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(
+        written, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    )
     text = written.getvalue()
     text = text[text.index("<svg") + 4 :]  # without the XML prologue, so that it can stand inside HTML
     # matplotlib numbers its groups anew in every picture, but a page may hold an id once.

@@ -225,21 +225,15 @@ def _correlation(one: pl.DataFrame, other: pl.DataFrame) -> str:
 
 
 def _picture(title: str, subtitle: str, panels: list[Panel], named: "Mapping[str, Backtest]") -> bytes:
-    from research.reports.picture import picture
+    from research.reports.picture import Grid, picture
 
-    rows = statistics_table(named)
-    tables = [
-        (
-            name,
-            [
-                (row["name"], ("★ " if cell["best"] else "") + cell["text"])
-                for row, cell in _column(rows, place)
-            ],
-        )
-        for place, name in enumerate(named)
+    statistics = [
+        [row["name"], *(("★ " if cell["best"] else "") + cell["text"] for cell in row["cells"])]
+        for row in statistics_table(named)
     ]
-    return picture(title, subtitle, wide=panels, tables=tables)
-
-
-def _column(rows: list[dict[str, Any]], place: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return [(row, row["cells"][place]) for row in rows]
+    head = ["", *named]
+    grids = [Grid("Statistics  (★ the best of its row)", head, statistics)]
+    if differ := differences(named):
+        grids.append(Grid("In what they differ", head, differ))
+    grids.append(Grid("Correlation of session returns", head, correlations(named)))
+    return picture(title, subtitle, wide=panels, grids=grids)

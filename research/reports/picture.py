@@ -1,7 +1,10 @@
 """A report as one PNG, drawn by matplotlib from the panels of the page."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from research.reports.canvas import (
@@ -11,6 +14,7 @@ from research.reports.canvas import (
     ORANGE,
     QUIET,
     Panel,
+    cut,
     dress,
     legend_rows,
     lettering,
@@ -25,7 +29,25 @@ Rows = Sequence[tuple[str, str]]
 
 WIDTH: Final = 11.0
 LINE_HEIGHT: Final = 0.19
-"""Inches of a row of text."""
+TITLE_HEIGHT: Final = 0.45
+TILES_HEIGHT: Final = 0.6
+"""Inches: of a row of text, of the title, of the row of tiles."""
+
+SMALL: Final = 7.5
+"""Points of the text in tables."""
+
+LETTERS_PER_INCH: Final = 72 / (0.52 * SMALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table over the whole width: names on the left, numbers flush right; or every column from a place of its own."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    starts: Sequence[float] = ()
+    """where each column begins, as a share of the width; its text is then flush left"""
 
 
 def picture(
@@ -36,44 +58,54 @@ def picture(
     signs: Sequence[tuple[str, bool]] = (),
     wide: Sequence[Panel],
     narrow: Sequence[Panel] = (),
-    tables: Sequence[tuple[str, Rows]],
+    tables: Sequence[tuple[str, Rows]] = (),
+    grids: Sequence[Grid] = (),
     notes: Sequence[str] = (),
 ) -> bytes:
-    """Title, signs (words, good or not) and tiles on top, then wide panels, pairs of narrow ones, tables and notes."""
+    """Title, signs (words, good or not), tiles; wide panels, pairs of narrow ones; tables, grids and notes."""
     from matplotlib.figure import Figure
 
-    pairs = [narrow[first : first + 2] for first in range(0, len(narrow), 2)]
-    written = "\n".join(textwrap.fill(note, 150) for note in notes)
-    rows = max((len(rows) for _, rows in tables), default=0) + 2
-    heights = [
-        1.35 if tiles else 0.7,
-        *(_height(panel) for panel in wide),
-        *(max(_height(panel) for panel in pair) for pair in pairs),
-        rows * LINE_HEIGHT,
-        (written.count("\n") + 1) * LINE_HEIGHT,
-    ]
+    shelves = [_head(title, subtitle, tiles, signs)]
+    shelves += [_Shelf(_height(panel), [partial(_hang, panel=panel)], inset=False) for panel in wide]
+    for pair in (narrow[first : first + 2] for first in range(0, len(narrow), 2)):
+        hung = [partial(_hang, panel=panel) for panel in pair]
+        shelves.append(_Shelf(max(map(_height, pair)), [*hung, *[_leave_empty] * (2 - len(pair))]))
+    if tables:
+        most = max(len(rows) for _, rows in tables) + 2
+        letters = int(WIDTH / len(tables) * LETTERS_PER_INCH)
+        drawn = [partial(_table, name=name, rows=rows, most=most, letters=letters) for name, rows in tables]
+        shelves.append(_Shelf(most * LINE_HEIGHT, drawn))
+    shelves += [_Shelf((len(grid.rows) + 3) * LINE_HEIGHT, [partial(_grid, grid=grid)]) for grid in grids]
+    shelves.append(_foot(notes))
+    heights = [shelf.height for shelf in shelves]
     with lettering(8.5):
-        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(WIDTH, sum(heights) + 0.1), layout="constrained", facecolor="white")
         padding: Any = figure.get_layout_engine()
         padding.set(h_pad=0.08, w_pad=0.12)
-        shelves = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-        _head(figure.add_subplot(shelves[0]), title, subtitle, tiles, signs)
-        place = 1
-        for panel in wide:
-            _hang(figure.add_subplot(shelves[place]), panel)
-            place += 1
-        for pair in pairs:
-            halves = shelves[place].subgridspec(1, 2)
-            for column, panel in enumerate(pair):
-                _hang(figure.add_subplot(halves[column]), panel)
-            place += 1
-        columns = shelves[place].subgridspec(1, len(tables))
-        for column, (name, cells) in enumerate(tables):
-            _table(figure.add_subplot(columns[column]), name, cells, rows)
-        foot = figure.add_subplot(shelves[place + 1])
-        foot.set_axis_off()
-        foot.text(0.0, 1.0, written, va="top", color=QUIET, linespacing=1.5)
+        places = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+        for place, shelf in zip(places, shelves, strict=True):
+            _fill(figure, place, shelf)
         return png_of(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """One row of the picture."""
+
+    height: float
+    drawn: Sequence[Callable[[Any], None]]
+    """what stands on it, from left to right"""
+    inset: bool = True
+    """on margins of its own; else its axes begin and end where those above and below do"""
+
+
+def _fill(figure: Any, place: Any, shelf: _Shelf) -> None:
+    if not shelf.inset:
+        shelf.drawn[0](figure.add_subplot(place))
+        return
+    columns = place.subgridspec(1, len(shelf.drawn))
+    for column, draw in zip(columns, shelf.drawn, strict=True):
+        draw(figure.add_subplot(column))
 
 
 def _height(panel: Panel) -> float:
@@ -90,33 +122,78 @@ def _hang(axes: "Axes", panel: Panel) -> None:
     axes.set_title(title, loc="left", color=INK, fontweight="bold", pad=6 + 13 * legend_rows(axes))
 
 
-def _head(axes: Any, title: str, subtitle: str, tiles: Rows, signs: Sequence[tuple[str, bool]]) -> None:
+def _leave_empty(axes: Any) -> None:
     axes.set_axis_off()
-    axes.text(0.0, 1.0, title, fontsize=17, fontweight="bold", va="top")
-    lines = [(textwrap.shorten(subtitle, 150, placeholder=" …"), QUIET)]
-    lines += [
-        (textwrap.shorten(says, 150, placeholder=" …"), GREEN if good else ORANGE) for says, good in signs
-    ]
-    for place, (words, colour) in enumerate(lines):
-        axes.text(0.0, 0.72 - 0.14 * place, words, color=colour, va="center")
-    for place, (name, value) in enumerate(tiles):
-        axes.text(place / len(tiles), 0.2, value, fontsize=13, fontweight="bold", va="center")
-        axes.text(place / len(tiles), 0.02, name, color=QUIET, va="center")
 
 
-def _table(axes: Any, name: str, rows: Rows, most: int) -> None:
-    axes.set_axis_off()
-    axes.set_ylim(most, 0.0)
-    axes.set_xlim(0.0, 1.0)
-    axes.text(0.0, 0.5, name, fontweight="bold", va="center")
+def _head(title: str, subtitle: str, tiles: Rows, signs: Sequence[tuple[str, bool]]) -> _Shelf:
+    lines = [(subtitle, QUIET), *((says, GREEN if good else ORANGE) for says, good in signs)]
+    height = TITLE_HEIGHT + LINE_HEIGHT * len(lines) + (TILES_HEIGHT if tiles else 0.1)
+
+    def draw(axes: Any) -> None:
+        _measure(axes, height)
+        axes.text(0.0, 0.0, title, fontsize=17, fontweight="bold", va="top")
+        for place, (words, colour) in enumerate(lines):
+            short = textwrap.shorten(words, 150, placeholder=" …")
+            axes.text(0.0, TITLE_HEIGHT + LINE_HEIGHT * place, short, color=colour, va="top")
+        for place, (name, value) in enumerate(tiles):
+            at = place / len(tiles)
+            axes.text(at, height - 0.32, value, fontsize=13, fontweight="bold", va="center")
+            axes.text(at, height - 0.08, name, color=QUIET, va="center")
+
+    return _Shelf(height, [draw])
+
+
+def _foot(notes: Sequence[str]) -> _Shelf:
+    lines = [line for note in notes for line in textwrap.wrap(note, 165)]
+    height = (len(lines) + 1) * LINE_HEIGHT
+
+    def draw(axes: Any) -> None:
+        _measure(axes, height)
+        for place, words in enumerate(lines):
+            axes.text(0.0, (place + 1) * LINE_HEIGHT, words, va="center", color=QUIET)
+
+    return _Shelf(height, [draw])
+
+
+def _table(axes: Any, *, name: str, rows: Rows, most: int, letters: int) -> None:
+    _measure(axes, most * LINE_HEIGHT)
+    axes.text(0.0, 0.5 * LINE_HEIGHT, name, fontweight="bold", va="center")
     for place, (left, right) in enumerate(rows, start=1):
-        axes.text(0.0, place + 0.5, textwrap.shorten(left, 34, placeholder=" …"), va="center", fontsize=7.5)
-        axes.text(
-            1.0,
-            place + 0.5,
-            textwrap.shorten(right, 34, placeholder=" …"),
-            va="center",
-            ha="right",
-            fontsize=7.5,
-        )
-        axes.axhline(place + 1.0, color=LINE, linewidth=0.5)
+        middle = (place + 0.5) * LINE_HEIGHT
+        value = cut(right, letters // 2)
+        axes.text(0.0, middle, cut(left, letters - len(value) - 2), va="center", fontsize=SMALL)
+        axes.text(1.0, middle, value, va="center", ha="right", fontsize=SMALL)
+        axes.axhline((place + 1.0) * LINE_HEIGHT, color=LINE, linewidth=0.5)
+
+
+def _grid(axes: Any, *, grid: Grid) -> None:
+    _measure(axes, (len(grid.rows) + 3) * LINE_HEIGHT)
+    axes.text(0.0, 0.5 * LINE_HEIGHT, grid.title, fontweight="bold", va="center")
+    spans = _spans(grid)
+    for place, row in enumerate([grid.head, *grid.rows], start=1):
+        for words, (start, end) in zip(row, spans, strict=True):
+            left = bool(grid.starts) or start == 0.0
+            axes.text(
+                start if left else end, (place + 0.5) * LINE_HEIGHT,
+                cut(words, max(4, int((end - start) * WIDTH * LETTERS_PER_INCH) - 1)), va="center",
+                ha="left" if left else "right", fontsize=SMALL, color=QUIET if place == 1 else INK,
+            )  # fmt: skip
+        axes.axhline((place + 1.0) * LINE_HEIGHT, color=LINE, linewidth=0.5)
+
+
+def _spans(grid: Grid) -> list[tuple[float, float]]:
+    """Where each column begins and ends."""
+    if grid.starts:
+        return list(pairwise([*grid.starts, 1.0]))
+    first = min(0.22, 2.0 / (len(grid.head) + 1))
+    each = (1.0 - first) / max(1, len(grid.head) - 1)
+    ends = [first + each * number for number in range(len(grid.head))]
+    return list(pairwise([0.0, *ends]))
+
+
+def _measure(axes: Any, height: float) -> None:
+    """No frame; across from 0 to 1, down in inches."""
+    axes.set_axis_off()
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(height, 0.0)

@@ -29,6 +29,10 @@ UNKNOWN: Final = "#aab2bb"
 FILLED_MIN: Final = 0.5
 """A map with more gaps than sets hides what was tried: points show it."""
 
+WRITTEN_MAX: Final = (6, 10)
+WRITTEN_LETTERS_MAX: Final = 7
+"""Columns and rows of a map that has room for a number of so many letters in each cell."""
+
 MAP_WIDTH: Final = 6.5
 
 TOP: Final = 10
@@ -213,9 +217,21 @@ def _map(axes: "Axes", grid: FloatArray, by: str, caption: str) -> None:
         np.arange(grid.shape[1] + 1) - 0.5, np.arange(grid.shape[0] + 1) - 0.5, np.ma.masked_invalid(grid),
         cmap=colours, vmin=low, vmax=high, rasterized=grid.size > 2_500,
     )  # fmt: skip
+    if grid.shape[1] <= WRITTEN_MAX[0] and grid.shape[0] <= WRITTEN_MAX[1]:
+        _write_values(axes, grid, by, image)
     axes.margins(0.0)
     axes.grid(visible=False)
     _scale_bar(axes, image, f"{title_of(by)}{caption}")
+
+
+def _write_values(axes: "Axes", grid: FloatArray, by: str, image: Any) -> None:
+    """Beside the middle of each cell, where the mark of the best stands."""
+    for (row, column), value in np.ndenumerate(grid):
+        words = in_words(by, float(value)).removesuffix(" %").removesuffix(" ×")
+        if np.isfinite(value) and len(words) <= WRITTEN_LETTERS_MAX:
+            red, green, blue, _ = image.cmap(image.norm(value))
+            ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
+            axes.text(column, row - 0.12, words, ha="center", va="top", color=ink)
 
 
 def _scale(values: FloatArray, by: str) -> "tuple[Colormap, float, float]":

@@ -34,7 +34,7 @@ def sweep_report(sweep: SweepResult, by: str = "sharpe") -> Report:
         subtitle=subtitle,
         origin=origin,
         hero=figure(panel, wide=True),
-        best_title=f"The best {top.height} of {frame.height:,}",
+        best_title=_best_title(frame),
         head=[title_of(name) if name in NAMES else name for name in _columns(frame)],
         best=[[cell(name, row[name]) for name in _columns(frame)] for row in top.iter_rows(named=True)],
         tried=_tried(frame),
@@ -45,28 +45,26 @@ def sweep_report(sweep: SweepResult, by: str = "sharpe") -> Report:
 
 
 def _picture(title: str, subtitle: str, sweep: SweepResult, origin: Origin, by: str) -> bytes:
-    from research.reports.picture import picture
+    from research.reports.picture import Grid, picture
 
     frame = sweep.frame
     top = frame.sort(by, descending=True, nulls_last=True, maintain_order=True).head(TOP)
     shown = [by, *(name for name in PICTURED if name in frame.columns and name != by)]
     varied = swept_parameters(frame)
-    best = [
-        (
-            ", ".join(f"{name} {cell(name, row[name])}" for name in varied) or "the only set",
-            "   ".join(in_words(name, row[name]) for name in shown),
-        )
-        for row in top.iter_rows(named=True)
-    ]
-    head = ", ".join(title_of(name) for name in shown)
+    best = [[cell(name, row[name]) for name in (*varied, *shown)] for row in top.iter_rows(named=True)]
     return picture(
         title,
         subtitle,
         signs=[(origin.ledger, origin.recorded)],
         wide=[picture_of(frame, by)],
-        tables=[(f"The best: {head}", best), ("What was tried", _tried(frame))],
+        grids=[Grid(_best_title(frame), [*varied, *(title_of(name) for name in shown)], best)],
+        tables=[("What was tried", _tried(frame))],
         notes=[f"{name}: {value}" for name, value in origin.rows],
     )
+
+
+def _best_title(frame: pl.DataFrame) -> str:
+    return f"The best {min(TOP, frame.height)} of {frame.height:,}"
 
 
 def _columns(frame: pl.DataFrame) -> list[str]:

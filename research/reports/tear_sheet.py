@@ -56,7 +56,7 @@ def tear_sheet(backtest: "Backtest", verdict: Checked, origin: Origin) -> Report
         figures=[figure(panel) for panel in _details(backtest)],
         monthly=_months(backtest),
         drawdowns=drawdowns(backtest),
-        prices=[figure(panel) for panel in _prices(backtest)],
+        prices=[figure(panel, wide=len(backtest.symbols) == 1) for panel in _prices(backtest)],
         hidden_symbols=backtest.symbols[PRICE_CHARTS_MAX:],
         statistics=statistics_in_words(backtest),
         sessions=sessions_in_words(backtest),
@@ -160,18 +160,19 @@ def _cells(year: Year, reach: float) -> dict[str, Any]:
 
 
 def _picture(backtest: "Backtest", verdict: Checked, origin: Origin) -> bytes:
-    from research.reports.picture import picture
+    from research.reports.picture import Grid, picture
 
     tables = [
         ("Statistics", statistics_in_words(backtest)),
         ("Trades", trades_in_words(backtest)),
         ("Under these terms", terms(backtest)),
     ]
-    if verdict.checks:
-        rows = [
-            (check.name, f"{check.value} ({check.threshold}) {check.verdict}") for check in verdict.checks
-        ]
-        tables.append(("Validation", rows))
+    rows = [
+        (check.name, check.value, check.threshold, check.verdict, check.explanation)
+        for check in verdict.checks
+    ]
+    head = ("check", "value", "threshold", "verdict", "what it says")
+    found = [Grid("Validation", head, rows, starts=(0.0, 0.14, 0.2, 0.4, 0.48))] if rows else []
     return picture(
         title_of_page(backtest),
         _subtitle(backtest),
@@ -180,5 +181,6 @@ def _picture(backtest: "Backtest", verdict: Checked, origin: Origin) -> bytes:
         wide=[*_account(backtest), return_panels.monthly(backtest)],
         narrow=[*_details(backtest), *_prices(backtest)],
         tables=tables,
+        grids=found,
         notes=[f"{name}: {value}" for name, value in (*verdict.chosen, *origin.rows)],
     )

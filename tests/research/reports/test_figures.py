@@ -112,6 +112,7 @@ def test_months_compound_to_their_year_and_years_to_the_total_return(charged: Ba
     assert whole - 1.0 == pytest.approx(charged.statistics["total_return"], rel=1e-12)
 
 
+@pytest.mark.full
 def test_the_page_shows_these_months_and_years(charged: Backtest) -> None:
     page = report(charged).html
     table = page[page.index('<table class="months">') :]
@@ -180,6 +181,7 @@ def test_exposure_is_the_mean_of_what_stood_in_each_symbol(charged: Backtest) ->
         assert found.shares[symbol] == pytest.approx(share.reshape(60, 7).mean(axis=1), rel=1e-9)
 
 
+@pytest.mark.full
 def test_the_terms_say_how_a_run_was_filled(walk: Any) -> None:
     bars = pl.concat([walk("AAA", 60, 1), walk("BBB", 60, 2)])
 
