@@ -53,7 +53,7 @@ def log_to_stderr() -> None:
     """What the rooms log is for people: it must not stand in the JSON of a command."""
     import structlog
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
 
 
 @contextmanager
