@@ -83,8 +83,8 @@ def picture(
         padding: Any = figure.get_layout_engine()
         padding.set(h_pad=0.08, w_pad=0.12)
         places = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-        for place, shelf in zip(places, shelves, strict=True):
-            _fill(figure, place, shelf)
+        for number, shelf in enumerate(shelves):
+            _fill(figure, places[number], shelf)
         return png_of(figure)
 
 
@@ -104,8 +104,8 @@ def _fill(figure: Any, place: Any, shelf: _Shelf) -> None:
         shelf.drawn[0](figure.add_subplot(place))
         return
     columns = place.subgridspec(1, len(shelf.drawn))
-    for column, draw in zip(columns, shelf.drawn, strict=True):
-        draw(figure.add_subplot(column))
+    for number, draw in enumerate(shelf.drawn):
+        draw(figure.add_subplot(columns[number]))
 
 
 def _height(panel: Panel) -> float:

@@ -1,6 +1,7 @@
 """A backtest and its page, drawn once for all tests here."""
 
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,5 +21,21 @@ def done(walk: Walk) -> Backtest:
 
 
 @pytest.fixture(scope="session")
-def page(done: Backtest) -> Report:
-    return report(done)
+def checks() -> list[dict[str, Any]]:
+    """A validation's rows: one check passed, one failed, one without evidence and with a name that is markup."""
+    answers = {"luck": True, "skill": False, "<b>time</b>": None}
+    return [
+        {
+            "name": name,
+            "value": 0.5,
+            "threshold": "at least 0.4",
+            "passed": passed,
+            "explanation": f"Of {name} it says <this>.",
+        }
+        for name, passed in answers.items()
+    ]
+
+
+@pytest.fixture(scope="session")
+def page(done: Backtest, checks: list[dict[str, Any]]) -> Report:
+    return report(done, checks)

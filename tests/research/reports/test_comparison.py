@@ -35,9 +35,14 @@ def test_two_runs_are_named_by_what_they_differ_in(eight: list[Backtest]) -> Non
     assert "<script" not in page
 
 
-def test_eight_runs_are_drawn_and_nine_or_one_refused(eight: list[Backtest]) -> None:
+@pytest.mark.full
+def test_eight_runs_have_a_page_that_repeats_to_the_byte(eight: list[Backtest]) -> None:
     page = compare(eight).html
     assert heads_of(page) == ["", *(f"fast {fast}" for fast in range(3, 11))]
+    assert page == compare(eight).html
+
+
+def test_one_run_and_nine_are_refused(eight: list[Backtest]) -> None:
     for count, several in ((9, [*eight, eight[0]]), (1, eight[:1]), (0, [])):
         plural = "" if count == 1 else "s"
         with pytest.raises(UsageError, match=f"a comparison of {count} run{plural} cannot be drawn"):

@@ -40,20 +40,13 @@ EMPTY: Final = """() => [...document.querySelectorAll("svg")].filter(each => eac
 
 
 @pytest.fixture(scope="module")
-def pages(walk: Any) -> dict[str, Report]:
+def pages(walk: Any, checks: list[dict[str, Any]]) -> dict[str, Report]:
     """A tear sheet of what fills every card, a comparison, and a sweep."""
     bars = pl.concat([walk("AAA", 4000, 1, per_day=60), walk("BBB", 4000, 2, per_day=60)])
     costs = CostModel(2.0, 1.0, 1.0, 300.0, 900.0)
     runs = [backtest(Crossover(fast=fast, slow=20), bars, costs=costs, record=False) for fast in (3, 5, 8)]
-    check = {
-        "name": "luck",
-        "value": 0.1234,
-        "threshold": "at least 0.95",
-        "passed": False,
-        "explanation": "It is.",
-    }
     return {
-        "sheet": report(runs[0], [check]),
+        "sheet": report(runs[0], checks),
         "comparison": compare(runs),
         "sweep": sweep_report(
             sweep(Crossover, bars, {"fast": [3, 5, 8], "slow": [20, 30]}, costs=costs, record=False)
