@@ -119,11 +119,14 @@ rows = [
     for count in (1, 10, 100, 1_000, 10_000)
 ]
 display(columns_chart(pl.DataFrame(rows), "sets tried", "Sharpe ratio by luck"))
-print(f"the best of {judged.evidence.sets} has {of.sharpe * of.per_year**0.5:.2f}, from session to session")
+print(
+    f"the best of {judged.evidence.sets} sets has {of.sharpe * of.per_year**0.5:.2f}, from session to session"
+)
 
 # %% [markdown]
-# Above that line, but not by enough to be 95 % sure. The other no: the best set stands alone. Of the sets with the same
-# depth, those next to it earn much less, and it should not matter so much whether one counts 30 bars or 40.
+# Sets that hold nearly the same count as fewer, the table says how many, and what was tried before counts as well. The
+# best one is above what luck shows, and not by enough to be 95 % sure. The other no: it stands alone. Here are the sets
+# of the same depth; whether one counts 30 bars or 40 should not decide between gain and loss.
 
 # %%
 same_depth = swept.frame.filter(pl.col("depth") == judged.strategy.depth, pl.col("sharpe").is_not_null())
@@ -131,7 +134,7 @@ columns_chart(same_depth, "period", "sharpe")
 
 # %% [markdown]
 # The rest looks better. Choosing again and again, always on the past only, and trading what comes after: here is what
-# each choice had promised (in) and what was kept of it (out).
+# each choice had promised (in) and what was kept of it (out). Where a column is missing the choice never traded.
 
 # %%
 folds = judged.evidence.walk_forward["anchored"].folds
