@@ -119,9 +119,7 @@ rows = [
     for count in (1, 10, 100, 1_000, 10_000)
 ]
 display(columns_chart(pl.DataFrame(rows), "sets tried", "Sharpe ratio by luck"))
-print(
-    f"the best of {judged.evidence.sets} sets has {of.sharpe * of.per_year**0.5:.2f}, from session to session"
-)
+print(f"the best of {judged.evidence.sets} sets has {of.sharpe * of.per_year**0.5:.2f}, by sessions")
 
 # %% [markdown]
 # Sets that hold nearly the same count as fewer, the table says how many, and what was tried before counts as well. The
@@ -133,8 +131,8 @@ same_depth = swept.frame.filter(pl.col("depth") == judged.strategy.depth, pl.col
 columns_chart(same_depth, "period", "sharpe")
 
 # %% [markdown]
-# The rest looks better. Choosing again and again, always on the past only, and trading what comes after: here is what
-# each choice had promised (in) and what was kept of it (out). Where a column is missing the choice never traded.
+# The rest looks better, on few trades. Choosing again and again, on the past only, and trading what comes after: this is
+# what each choice had promised (in) and what was kept of it (out). Where a column is missing the choice never traded.
 
 # %%
 folds = judged.evidence.walk_forward["anchored"].folds
