@@ -131,8 +131,8 @@ same_depth = swept.frame.filter(pl.col("depth") == judged.strategy.depth, pl.col
 columns_chart(same_depth, "period", "sharpe")
 
 # %% [markdown]
-# The rest looks better, on few trades. Choosing again and again, on the past only, and trading what comes after: this is
-# what each choice had promised (in) and what was kept of it (out). Where a column is missing the choice never traded.
+# The rest looks better, on few trades. Choosing again and again, on the past only, and trading what comes after: so
+# much each choice had promised (in), and so much was kept of it (out). Where a column is missing the choice never traded.
 
 # %%
 folds = judged.evidence.walk_forward["anchored"].folds
