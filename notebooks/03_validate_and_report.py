@@ -132,7 +132,7 @@ columns_chart(same_depth, "period", "sharpe")
 
 # %% [markdown]
 # The rest looks better, on few trades. Choosing again and again, on the past only, and trading what comes after: so
-# much each choice had promised (in), and so much was kept of it (out). Where a column is missing the choice never traded.
+# much each choice had promised (in), and so much was kept of it (out). A missing column is a choice that never traded.
 
 # %%
 folds = judged.evidence.walk_forward["anchored"].folds
