@@ -20,6 +20,7 @@ from research.reports.canvas import (
     legend,
     line,
     no_picture,
+    tick,
 )
 from research.reports.holdings import buy_and_hold, exposure, money
 from research.reports.words import number, percent
@@ -51,7 +52,7 @@ def equity(backtest: "Backtest", *, benchmark: bool = True) -> Panel:
         axes.fill_between(*shown, backtest.capital, color=BLUE, alpha=0.08, linewidth=0)
         axes.axhline(backtest.capital, color=QUIET, linewidth=0.6, zorder=0)
         date_ticks(axes, backtest.equity["ts_utc"])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.yaxis.set_major_formatter(lambda value, _: tick(value))
         if held is not None:
             legend(axes)
 
@@ -70,7 +71,7 @@ def drawdown(backtest: "Backtest") -> Panel:
         shown = line(axes, below, color=RED, linewidth=1.0)
         axes.fill_between(*shown, 0.0, color=RED, alpha=0.15, linewidth=0)
         date_ticks(axes, backtest.equity["ts_utc"])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1f} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         axes.set_ylim(top=0.0)
 
     return Panel("Drawdown", f"the deepest was {percent(below.min() / 100.0)}", draw, height=1.7)
@@ -99,7 +100,7 @@ def exposure_by_symbol(backtest: "Backtest") -> Panel:
                 base = base + part
         axes.axhline(0.0, color=QUIET, linewidth=0.6)
         date_ticks(axes, backtest.equity["ts_utc"])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         legend(axes)
 
     return Panel("Exposure", f"on average of equity: {means}", draw, note=averaged)
@@ -149,7 +150,7 @@ def lines(curves: dict[str, FloatArray], ts_utc: pl.Series, *, title: str, unit:
             )  # fmt: skip
         axes.axhline(0.0, color=LINE, linewidth=0.8, zorder=0)
         date_ticks(axes, ts_utc)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}{unit}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)}{unit}")
         legend(axes)
 
     return Panel(title, says, draw, height=3.0)

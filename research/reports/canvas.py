@@ -239,6 +239,12 @@ def date_ticks(axes: "Axes", ts_utc: pl.Series) -> None:
     axes.set_xticks(chosen, [f"{days[place]:{shape}}" for place in chosen])
 
 
+def tick(value: float) -> str:
+    """A round number with as many decimals as it has."""
+    whole, _, decimals = f"{value:z,.6f}".partition(".")
+    return f"{whole}.{decimals}".rstrip("0").rstrip(".")
+
+
 def gains_and_losses() -> "Colormap":
     """Orange below zero, blue above: the one pair of hues that no common colour blindness confuses."""
     from matplotlib.colors import LinearSegmentedColormap

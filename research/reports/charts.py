@@ -18,6 +18,7 @@ from research.reports.canvas import (
     inches,
     legend,
     line,
+    tick,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def closes_chart(bars: pl.DataFrame, width: float = WIDE, height: float = 2.9) -
                 linestyle=DASHES[number // len(HUES) % len(DASHES)], linewidth=1.2, label=closes["symbol"][0],
             )  # fmt: skip
         date_ticks(axes, max(parts, key=len)["ts_utc"])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:+.0f} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         legend(axes)
 
     symbols = ", ".join(closes["symbol"][0] for closes in parts)
@@ -81,6 +82,6 @@ def columns_chart(
         axes.axhline(0.0, color=QUIET, linewidth=0.8)
         axes.set_xlabel(x)
         axes.set_ylabel(f"{y}, {unit}" if unit else y)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axes.yaxis.set_major_formatter(lambda value, _: tick(value))
 
     return drawn(draw, width, height, f"{y} by {x}")

@@ -18,6 +18,7 @@ from research.reports.canvas import (
     gains_and_losses,
     line,
     no_picture,
+    tick,
 )
 from research.reports.holdings import buy_and_hold
 from research.reports.words import percent
@@ -142,7 +143,7 @@ def annual(backtest: "Backtest") -> Panel:
         every = -(-len(years) // 8)
         axes.set_xticks(places[::every], [str(year) for year in years[::every]])
         axes.axhline(0.0, color=QUIET, linewidth=0.8)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         axes.margins(x=0.05 if len(years) > 2 else 0.4, y=0.12)
 
     says = ", ".join(f"{year} {percent(value / 100.0, 1)}" for year, value in zip(years, mine, strict=True))

@@ -215,7 +215,7 @@ def _map(axes: "Axes", grid: FloatArray, by: str, caption: str) -> None:
     colours, low, high = _scale(grid, by)
     image = axes.pcolormesh(
         np.arange(grid.shape[1] + 1) - 0.5, np.arange(grid.shape[0] + 1) - 0.5, np.ma.masked_invalid(grid),
-        cmap=colours, vmin=low, vmax=high, rasterized=grid.size > 2_500,
+        cmap=colours, vmin=low, vmax=high, edgecolors="face", linewidth=0.3, rasterized=grid.size > 2_500,
     )  # fmt: skip
     if grid.shape[1] <= WRITTEN_MAX[0] and grid.shape[0] <= WRITTEN_MAX[1]:
         _write_values(axes, grid, by, image)

@@ -19,6 +19,7 @@ from research.reports.canvas import (
     legend,
     line,
     no_picture,
+    tick,
 )
 from research.reports.words import number, percent
 
@@ -64,7 +65,7 @@ def trade_returns(backtest: "Backtest") -> Panel:
         middles, widths = (edges[1:] + edges[:-1]) / 2.0, np.diff(edges) * 0.9
         axes.bar(middles, counts, widths, color=[BLUE if middle >= 0.0 else ORANGE for middle in middles])
         axes.axvline(median, color=INK, linewidth=1.0, linestyle="--", label=f"median {median:.2f} %")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         legend(axes)
 
@@ -96,7 +97,7 @@ def trade_lengths(backtest: "Backtest") -> Panel:
             )  # fmt: skip
         axes.set_xticks(range(len(groups)), [name for name, _ in groups])
         axes.axhline(0.0, color=QUIET, linewidth=0.8)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{tick(value)} %")
         axes.margins(x=0.05 if len(groups) > 2 else 0.6, y=0.14)
 
     says = "mean return: " + ", ".join(
@@ -130,7 +131,7 @@ def prices(backtest: "Backtest", symbol: str) -> Panel:
                 zorder=3, label=side,
             )  # fmt: skip
         date_ticks(axes, bars["ts_utc"])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.2f}")
+        axes.yaxis.set_major_formatter(lambda value, _: tick(value))
         if len(fills):
             legend(axes)
 

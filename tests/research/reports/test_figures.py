@@ -12,6 +12,7 @@ from data.instruments import ACTION_SCHEMA
 from execution.strategy import CostModel, Feature, Portfolio, Strategy, constant, price, sma
 from research import Backtest, backtest
 from research.reports import report
+from research.reports.canvas import tick
 from research.reports.holdings import buy_and_hold, exposure, money
 from research.reports.return_panels import monthly_table
 from research.reports.tables import drawdowns, terms
@@ -209,3 +210,11 @@ def test_what_never_traded_paid_nothing(walk: Any) -> None:
 
     told = money(backtest(Never(), walk(bars=50), costs=DEAR, record=False))
     assert [amount for _, amount in told] == [0.0] * 6
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(-7.5, "-7.5"), (100_000.0, "100,000"), (-0.0, "0"), (0.25, "0.25"), (1e-9, "0"), (-12.0, "-12")],
+)
+def test_a_tick_says_the_number_at_which_it_stands(value: float, shown: str) -> None:
+    assert tick(value) == shown

@@ -58,6 +58,7 @@ def test_the_page_is_self_contained(page: Report) -> None:
     assert set(re.findall(r"(?:https?:)?//[\w./-]+", page.html)) <= names
 
 
+@pytest.mark.full
 def test_the_page_repeats_to_the_byte(done: Backtest, checks: Rows, page: Report) -> None:
     assert report(done, checks).html == page.html
 
