@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -81,6 +82,37 @@ def database_url(
     return url
 
 
+@pytest.fixture(scope="session")
+def september(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A database and a state folder that hold AAA and BBB in the first four sessions of September 2026."""
+    from data.ingest import ingest
+    from data.sources import source
+
+    folder = tmp_path_factory.mktemp("september")
+    with database_of(postgres) as url:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SLIPWAY_DATABASE_URL", url)
+            patch.setenv("SLIPWAY_STATE_DIR", str(folder))
+            get_settings.cache_clear()
+            ingest(source("synthetic"), ["AAA", "BBB"], date(2026, 9, 1), date(2026, 9, 4))
+        get_settings.cache_clear()
+        _end_sessions(postgres, name_of(url))
+        yield name_of(url), folder
+
+
+@pytest.fixture
+def market(
+    september: tuple[str, Path], postgres: Cluster, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """AAA and BBB in the first four sessions of September 2026, in a database and a lake of this test's own."""
+    template, folder = september
+    with database_of(postgres, template) as url:
+        shutil.copytree(folder, state_dir, dirs_exist_ok=True)
+        monkeypatch.setenv("SLIPWAY_DATABASE_URL", url)
+        get_settings.cache_clear()
+        yield
+
+
 @pytest.fixture(scope="module")
 def module_database_url(postgres: Cluster) -> Iterator[str]:
     """A fresh migrated database that the tests of one file share."""
@@ -99,13 +131,25 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def database_of(cluster: Cluster) -> Iterator[str]:
+def database_of(cluster: Cluster, template: str = "slipway") -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    template = sql.Identifier("slipway")
+    copied = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")  # half of what the log would cost
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
+        connection.execute(copied.format(sql.Identifier(name), sql.Identifier(template)))
         yield cluster.url(name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def name_of(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _end_sessions(cluster: Cluster, database: str) -> None:
+    """Nobody may be connected to a database that is copied, and connections rest for a while."""
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", [database]
+        )
 
 
 @pytest.fixture(scope="session")

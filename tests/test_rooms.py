@@ -21,6 +21,7 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in told.stderr.splitlines()[-1].split()}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "code",
     [
@@ -38,6 +39,7 @@ def test_what_trades_and_what_answers_at_once_load_nothing_heavy(code: str) -> N
     assert loaded_by(code).isdisjoint(HEAVY)
 
 
+@pytest.mark.full
 def test_the_definitions_leave_the_oracle_out() -> None:
     loaded = loaded_by("import orchestration.definitions")
     assert "dagster" in loaded

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import pytest
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+FAST = (
+    "-m",
+    "not full",
+    "--ignore",
+    "tests/notebooks",
+)  # to load Jupyter takes longer than what is quick in there
 CHECKS = {
     "ruff check": ("-m", "ruff", "check", "--quiet", "."),
     "ruff format": ("-m", "ruff", "format", "--quiet", "--diff", "."),
@@ -29,7 +35,7 @@ def check_all(*, fast: bool, pytest_arguments: Sequence[str]) -> int:
     if not fast:
         _install_browser()
     os.chdir(ROOT)
-    tier = ["-m", "not full"] if fast else []
+    tier = FAST if fast else ()
     return int(pytest.main([*tier, *(pytest_arguments or _on_all_cores())], plugins=[StaticChecks()]))
 
 

@@ -1,6 +1,7 @@
 """Where the money came from: by the market's volatility and trend, by period of the calendar, by hour of the session.
 
-Volatility and trend of a period are those of the periods before it, so each could have been known in time.
+Volatility and trend of a period are those of the periods before it, its own move changes nothing.  What is calm and
+what is wild is cut by thirds of the whole range: a description of the past, not a rule that could have been traded.
 """
 
 from typing import Final

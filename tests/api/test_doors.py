@@ -57,6 +57,7 @@ def test_every_closed_route_answers_401_to_a_stranger(monitor: Monitor, app: Fas
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.full
 def test_importing_the_monitor_loads_nothing_heavy() -> None:
     heavy = ["dagster", "vectorbt", "pandas", "matplotlib", "plotly", "numba"]
     told = subprocess.run(

@@ -28,6 +28,7 @@ def bring(first: date = DAYS[0], last: date = DAYS[-1], market: Source | None = 
     return ingest(market or SyntheticMarket(), ["AAA", "BBB"], first, last, "1h").snapshot
 
 
+@pytest.mark.full
 def test_a_year_of_dated_files_becomes_one_and_the_answer_stays(state_dir: Path) -> None:
     bring()
     bring(market=correcting(DAYS[1]))
@@ -63,6 +64,7 @@ def test_a_correction_behind_a_compaction_is_served_and_folded_by_the_next() -> 
     assert data.bars(["AAA", "BBB"], "1h").equals(before)
 
 
+@pytest.mark.full
 def test_compactions_and_writers_at_once_lose_nothing() -> None:
     bring()
 

@@ -59,6 +59,7 @@ def test_an_interrupted_ingest_goes_on_where_it_stopped() -> None:
     assert (rest.published, rest.unchanged) == (2, 4)
 
 
+@pytest.mark.full
 def test_recent_sessions_are_dated_files_and_a_backfill_is_one_file_a_year(state_dir: Path) -> None:
     bring()
     assert shown("AAA", LAST).path == f"{DATASET}/AAA/2026/09/30-1.parquet"
@@ -259,6 +260,7 @@ def test_a_source_that_answers_with_something_else_is_not_believed() -> None:
         bring(market=Changed(change=lambda bars: bars.with_columns(other)))
 
 
+@pytest.mark.full
 def test_many_writers_of_the_same_sessions_leave_what_one_would_have_left() -> None:
     """Some bring the first telling, some the corrected one: each session ends as one of the two, whole."""
     markets = [SyntheticMarket(), correcting(LAST)] * 3

@@ -228,6 +228,7 @@ def break_row(bars: pl.DataFrame, at: int, how: str) -> pl.DataFrame:
     return bars.with_columns(pl.when(row).then(moved).otherwise("ts_utc").alias("ts_utc"))
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(faults=st.lists(st.tuples(st.integers(0, 1900), BROKEN), max_size=12))
 def test_whatever_is_broken_good_rows_are_sorted_unique_and_inside_and_none_is_lost(

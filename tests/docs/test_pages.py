@@ -61,6 +61,7 @@ def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     assert complaints(page.read_text()) == []
 
 
+@pytest.mark.full
 def test_every_command_that_an_error_recommends_exists() -> None:
     rooms = ("data", "execution", "research", "api", "infra", "orchestration")
     found = {

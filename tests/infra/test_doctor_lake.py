@@ -133,6 +133,7 @@ def test_a_folder_that_cannot_be_written_is(tmp_path: Path) -> None:
     assert "could not write" in found.found
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("credentials")
 def test_a_bucket_that_takes_each_key_once_is_well_and_left_empty(tmp_path: Path, s3_endpoint: str) -> None:
     bucket = make_bucket(s3_endpoint)

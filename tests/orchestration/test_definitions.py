@@ -31,6 +31,7 @@ def test_fills_come_after_artifacts_and_are_never_made_by_dagster(defs: Definiti
     assert not graph.get(AssetKey("live_fills")).is_materializable
 
 
+@pytest.mark.full
 def test_loading_the_definitions_leaves_vectorbt_and_the_plotting_libraries_out() -> None:
     asked = "import orchestration.definitions, sys; print(*sys.modules)"
     loaded = subprocess.run(

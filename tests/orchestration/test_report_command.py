@@ -1,7 +1,6 @@
 """`slipway report` as a person types it: of runs on record, of several side by side, of a strategy on past bars."""
 
 import re
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,7 @@ from typer.testing import CliRunner
 
 from data import runs
 from data.errors import Refused, SlipwayError
-from data.ingest import ingest
 from data.postgres import connect
-from data.sources import source
 from orchestration.cli import reports, research
 
 app = Typer()
@@ -21,11 +18,6 @@ app.add_typer(reports.app)
 
 RANGE = ["--start", "2026-09-01", "--end", "2026-09-04"]
 GRID = ["-p", "fast=5:15:5", "-p", "slow=30,60"]
-
-
-@pytest.fixture
-def market(database_url: str) -> None:
-    ingest(source("synthetic"), ["AAA", "BBB"], date(2026, 9, 1), date(2026, 9, 4))
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +56,7 @@ def newest(kind: runs.Kind) -> str:
         return runs.listing(connection, kind=kind, limit=1)[0].id
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_the_page_of_a_record_is_that_of_the_backtest_and_repeats_to_the_byte(desk: Path) -> None:
     said = run("report", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30")

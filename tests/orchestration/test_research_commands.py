@@ -1,7 +1,6 @@
 """The research commands, typed as a person types them, on real bars."""
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from typer.testing import CliRunner
 
 from data import runs
 from data.errors import SlipwayError
-from data.ingest import ingest
 from data.postgres import connect
-from data.sources import source
 from orchestration.benchmarks.peers import PEERS
 from orchestration.cli import bench, research
 
@@ -24,11 +21,6 @@ app.add_typer(research.strategy, name="strategy")
 app.add_typer(bench.app, name="bench")
 
 RANGE = ["--start", "2026-09-01", "--end", "2026-09-04"]
-
-
-@pytest.fixture
-def market(database_url: str) -> None:
-    ingest(source("synthetic"), ["AAA", "BBB"], date(2026, 9, 1), date(2026, 9, 4))
 
 
 def run(*words: str) -> str:
@@ -90,6 +82,7 @@ def test_a_new_strategy_file_checks_out(tmp_path: Path) -> None:
     assert "exists already" in fails("strategy", "new", str(path))
 
 
+@pytest.mark.full
 def test_the_library_is_listed() -> None:
     rows = json.loads(run("strategy", "list", "--json"))
     found = {row["name"]: row["parameters"] for row in rows}
@@ -209,6 +202,7 @@ def test_a_strategy_that_looks_ahead_is_refused_with_the_feature(tmp_path: Path)
     assert {row["feature"] for row in failed} >= {"tomorrow"}
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_validation_shows_every_check_and_refuses_luck() -> None:
     words = ["validate", "crossover", "AAA", *RANGE, "-p", "fast=5:15:5", "-p", "slow=30,60"]

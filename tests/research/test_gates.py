@@ -24,7 +24,7 @@ from research.strategies.momentum import Momentum
 FIRST, LAST = date(2025, 11, 20), date(2025, 11, 26)
 SYMBOLS = ["AAA", "CCC"]
 
-pytestmark = pytest.mark.usefixtures("database_url")
+pytestmark = [pytest.mark.usefixtures("database_url"), pytest.mark.full]
 
 
 def published(**params: int) -> Version:

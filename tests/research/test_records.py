@@ -56,11 +56,6 @@ COSTS = CostModel(slippage_bps=2.0)
 FAST, SLOW = (5, 10), (20, 30)
 
 
-@pytest.fixture
-def market(database_url: str) -> None:
-    ingest(SyntheticMarket(), ["AAA", "BBB"], FIRST, LAST)
-
-
 def september(*symbols: str) -> pl.DataFrame:
     return bars(symbols or ("AAA",), "1m", FIRST, LAST)
 

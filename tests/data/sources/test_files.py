@@ -685,6 +685,7 @@ def sound_files() -> list[bytes]:
     return [text, gzip.compress(text), parquet.getvalue()]
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(
     sound=st.sampled_from(sound_files()),
@@ -831,6 +832,7 @@ def test_what_was_laid_aside_is_removed_at_the_end(write: Write, state_dir: Path
     assert left_behind(state_dir) == []
 
 
+@pytest.mark.full
 def test_what_a_killed_import_left_goes_and_a_living_one_stays(write: Write, state_dir: Path) -> None:
     script = "import os\nfrom data.sources.files.staging import Staging\nStaging.open()\nos._exit(1)"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
@@ -965,6 +967,7 @@ def written_in(dialect: Dialect, told: Sequence[tuple[Any, ...]]) -> bytes:
     return gzip.compress(text.encode()) if dialect.packed else text.encode()
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(dialect=dialects, told=st.lists(rows, min_size=1, max_size=12))
 def test_valid_bars_come_back_bit_for_bit_from_any_dialect(
@@ -1015,6 +1018,7 @@ def write_long(path: Path, lines: int, note: str = "") -> None:
             frame.write_csv(file, include_header=False)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("note", ["", "on\ntwo lines"], ids=["plain", "quoted"])
 def test_one_broken_row_among_many_is_found_and_named(tmp_path: Path, note: str) -> None:
     path, lines = (

@@ -29,6 +29,7 @@ terms = st.builds(
 )
 
 
+@pytest.mark.full
 @settings(max_examples=150, deadline=None)
 @given(terms, scripts)
 def test_cash_positions_and_quantities_add_up(terms: Terms, script: list[object]) -> None:

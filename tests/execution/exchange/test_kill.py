@@ -67,6 +67,7 @@ def send(tape: Tape, session: http.Session, n: int) -> str:
     return str(answer.json()["id"])
 
 
+@pytest.mark.full
 def test_a_killed_exchange_comes_back_as_it_was(own_exchange: ExchangeProcess, own_tape: Tape) -> None:
     tape = own_tape
     with http.Session() as session:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import pytest
 from aiohttp import web
 
 from execution.exchange.books import Books
@@ -16,6 +17,7 @@ from execution.exchange.server import build_app
 EVENTS = 30_000  # about 30 MB: more than the backlog and both kernels' buffers hold
 
 
+@pytest.mark.full
 def test_a_listener_that_stops_reading_is_cut_off_while_another_hears_everything(tmp_path: Path) -> None:
     asyncio.run(one_reads_and_one_does_not(tmp_path))
 

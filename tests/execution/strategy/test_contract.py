@@ -205,6 +205,7 @@ def test_a_portfolio_says_what_it_lacks_and_a_file_may_hold_one() -> None:
     assert issubclass(load_strategy(source), Portfolio)
 
 
+@pytest.mark.full
 def test_importing_the_contract_loads_nothing_heavy() -> None:
     heavy = "numba", "pandas", "talib", "vectorbt", "matplotlib", "dagster"
     code = f"import sys, execution.strategy; print([m for m in {heavy} if m in sys.modules])"

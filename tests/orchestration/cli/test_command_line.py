@@ -164,6 +164,7 @@ def test_a_full_disk_and_a_foreign_folder_are_no_defects(
     assert err.startswith(f"error: {says}")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("words", [["--help"], ["data", "--help"], ["strategy", "list", "--json"]])
 def test_a_reader_that_leaves_is_no_failure(words: list[str], state_dir: Path) -> None:
     reading, writing = os.pipe()

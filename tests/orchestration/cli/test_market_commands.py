@@ -37,6 +37,7 @@ def test_a_day_that_no_calendar_knows_is_a_mistake_of_use(
     assert f"not {end}" in capfd.readouterr().err
 
 
+@pytest.mark.full
 def test_a_symbol_named_twice_is_one_book(market: None) -> None:
     assert main(["publish", "crossover", "AAA", "AAA", *RANGE]) == 0
     with connect() as connection:

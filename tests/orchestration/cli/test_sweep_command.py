@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from data.errors import SlipwayError
-from data.ingest import ingest
-from data.sources import source
 from orchestration.cli import INTERRUPTED, research
 
 app = Typer()
@@ -25,11 +22,6 @@ app.add_typer(research.app)
 
 RANGE = ["--start", "2026-09-01", "--end", "2026-09-04"]
 SEARCH = ["--random", "8000", "--seed", "1"]
-
-
-@pytest.fixture
-def market(database_url: str) -> None:
-    ingest(source("synthetic"), ["AAA", "BBB"], date(2026, 9, 1), date(2026, 9, 4))
 
 
 def run(*words: str) -> str:

@@ -149,10 +149,15 @@ KINDS: list[tuple[type[Rule], dict[str, st.SearchStrategy[Any]], int]] = [
     (Composed, ANYTHING, 1),
     (Spread, ANYTHING, 3),
 ]  # fmt: skip
+QUICK = {Crossover, Breakout, Composed, VolatilityTarget}
 
 
 @pytest.mark.parametrize(
-    ("kind", "parameters", "symbols"), KINDS, ids=[kind.__name__ for kind, _, _ in KINDS]
+    ("kind", "parameters", "symbols"),
+    [
+        pytest.param(*one, marks=[] if one[0] in QUICK else pytest.mark.full, id=one[0].__name__)
+        for one in KINDS
+    ],
 )
 @settings(max_examples=8, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**31), restarts=st.sets(st.integers(0, 300), max_size=3))

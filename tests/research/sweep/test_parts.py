@@ -99,6 +99,7 @@ def test_a_finished_sweep_leaves_nothing_to_resume(walk: Walk) -> None:
         sweep(Crossover, walk(), GRID, resume=True)
 
 
+@pytest.mark.full
 def test_a_torn_part_is_run_again(walk: Walk, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "FLUSH_EVERY_S", 0.0)
     with pytest.raises(SweepStopped):

@@ -214,6 +214,7 @@ def test_a_set_needs_no_more_memory_than_is_reckoned_with(walk: Walk) -> None:
     assert peak / found.frame.height < SET_BYTES
 
 
+@pytest.mark.full
 def test_searching_a_grid_does_not_load_optuna_or_dask() -> None:
     program = (
         "import sys; import research.sweep.sweeping\n"

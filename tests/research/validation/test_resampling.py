@@ -21,6 +21,7 @@ def case() -> Case:
     return Case(Crossover, market("edge", 5, years=1.0), SETS, 100_000.0, CostModel(), {"lot": LOT})
 
 
+@pytest.mark.full
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     random, true, inside = np.random.default_rng(3), 0.08, 0
     for _ in range(120):
