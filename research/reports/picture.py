@@ -36,7 +36,7 @@ TILES_HEIGHT: Final = 0.6
 SMALL: Final = 7.5
 """Points of the text in tables."""
 
-LETTERS_PER_INCH: Final = 72 / (0.52 * SMALL)
+LETTERS_PER_INCH: Final = 72 / (0.57 * SMALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,7 @@ def _grid(axes: Any, *, grid: Grid) -> None:
                 start if left else end, (place + 0.5) * LINE_HEIGHT,
                 cut(words, max(4, int((end - start) * WIDTH * LETTERS_PER_INCH) - 1)), va="center",
                 ha="left" if left else "right", fontsize=SMALL, color=QUIET if place == 1 else INK,
+                in_layout=False,
             )  # fmt: skip
         axes.axhline((place + 1.0) * LINE_HEIGHT, color=LINE, linewidth=0.5)
 

@@ -172,7 +172,7 @@ def _picture(backtest: "Backtest", verdict: Checked, origin: Origin) -> bytes:
         for check in verdict.checks
     ]
     head = ("check", "value", "threshold", "verdict", "what it says")
-    found = [Grid("Validation", head, rows, starts=(0.0, 0.14, 0.2, 0.4, 0.48))] if rows else []
+    found = [Grid("Validation", head, rows, starts=(0.0, 0.14, 0.2, 0.46, 0.53))] if rows else []
     return picture(
         title_of_page(backtest),
         _subtitle(backtest),
