@@ -82,6 +82,7 @@ def adjust(bars: pl.LazyFrame, told: pl.DataFrame, sessions: pl.DataFrame, how: 
         by="symbol",
         strategy="forward",
         allow_exact_matches=False,  # the bar at that open already has the new price
+        check_sortedness=False,  # both are sorted just above; with `by` polars cannot look, and warns
     )
     price, shares = pl.col("price").fill_null(1.0), pl.col("shares").fill_null(1.0)
     return (

@@ -227,11 +227,12 @@ class _Check:
             fix = f"It comes from {', '.join(slow)}: see there." if slow else ""
         self.findings.append(Finding("warm-up of decisions", severity, found.evidence(), fix=fix))
         if found.ties:
+            many = f"{found.ties:,} decisions turn" if found.ties > 1 else "1 decision turns"
             self.findings.append(
                 Finding(
                     "ties",
                     "note",
-                    f"{found.ties:,} decisions turn on a feature's last digits, which depend on where the data begins",
+                    f"{many} on a feature's last digits, which depend on where the data begins",
                     fix="Live starts where research did, so it decides the same; better is a small band around it.",
                 )
             )
