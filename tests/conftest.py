@@ -76,7 +76,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @contextmanager
 def in_memory(on_disk: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is room: a new database is 300 new files, for which a disk takes ten times as long."""
+    """A folder in memory where there is room: a new database is 300 new files, and a disk is ten times slower."""
     shared = Path("/dev/shm")
     if not shared.is_dir() or not os.access(shared, os.W_OK) or shutil.disk_usage(shared).free < ROOM_BYTES:
         yield on_disk.mktemp("postgres")
