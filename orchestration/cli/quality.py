@@ -42,7 +42,7 @@ def check_all(*, fast: bool, pytest_arguments: Sequence[str]) -> int:
 def _on_all_cores() -> list[str]:
     """A process for each core, each with servers of its own; a file's tests stay together and share its fixtures."""
     cores = len(os.sched_getaffinity(0))
-    return ["-n", str(cores), "--dist", "loadfile"] if cores > 1 else []
+    return ["-n", str(cores), "--dist", "loadfile", "--no-loadscope-reorder"] if cores > 1 else []
 
 
 class StaticChecks:

@@ -59,7 +59,9 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Write every row to this .parquet or .csv file.")] = None,
     heat_map: Annotated[
         Path | None,
-        typer.Option(help="Draw all sets over two parameters: an .svg, or an .html page with the best."),
+        typer.Option(
+            help="Draw all sets over two parameters: an .svg, a .png, or an .html page with the best."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the same sweep where it was stopped.")
