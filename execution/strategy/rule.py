@@ -6,6 +6,7 @@ Everything wrong with a strategy is said when its class or its instance is made.
 import inspect
 import keyword
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 from data.errors import UsageError
@@ -44,6 +45,7 @@ class Rule:
         if why:
             raise UsageError(f"{self!r} makes no sense: {why}", "Choose parameters that go together.")
         self._specs = _checked_features(self)
+        self._made = tuple(self._specs.values())
         from execution.strategy.compiled import compile_rule  # numba loads with the first strategy made
 
         self._compiled = compile_rule(type(self), tuple(self._specs))
@@ -90,6 +92,11 @@ class Rule:
         """What `features()` returned, checked, in its order."""
         return dict(self._specs)
 
+    @property
+    def features_made(self) -> tuple[Feature, ...]:
+        """The same without their names, for those who ask a thousand sets."""
+        return self._made
+
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self._params.items())
         return f"{type(self).__name__}({values})"
@@ -133,12 +140,8 @@ def _checked_features(rule: Rule) -> dict[str, Feature]:
             f"{made}.features() returned {specs!r}",
             "Return a dict like {'fast': sma('close', 10)}.",
         )
+    _refuse_odd_names(tuple(specs), made)
     for name, spec in specs.items():
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name[0] == "_":
-            raise UsageError(
-                f"{made}.features() names a feature {name!r}",
-                "Use a plain word, as in x.fast.",
-            )
         if not isinstance(spec, Feature):
             raise UsageError(
                 f"{made}.features()[{name!r}] is {_said(spec)}, which is not a feature",
@@ -146,6 +149,16 @@ def _checked_features(rule: Rule) -> dict[str, Feature]:
                 or "Use one from execution.strategy: sma, ema, rsi, atr, std, roc, price, constant, …",
             )
     return dict(specs)
+
+
+@cache
+def _refuse_odd_names(names: tuple[Any, ...], made: str) -> None:
+    for name in names:
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name[0] == "_":
+            raise UsageError(
+                f"{made}.features() names a feature {name!r}",
+                "Use a plain word, as in x.fast.",
+            )
 
 
 def _said(spec: object) -> str:

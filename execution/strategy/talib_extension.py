@@ -5,9 +5,15 @@ engine never uses.  We hand it numpy arrays.  Where pandas or a notebook is alre
 whole, because the person may give it a Series.
 """
 
+import ctypes
 import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
+
+import numpy as np
+
+from execution.strategy.arrays import FloatArray
 
 
 @cache
@@ -22,3 +28,48 @@ def ta_lib() -> ModuleType:
         if hide_pandas:
             del sys.modules["pandas"]
     return talib._ta_lib
+
+
+def write(function: str, columns: Sequence[FloatArray], period: int, out: FloatArray) -> None:
+    """What the extension's function of one period returns, written into `out`.
+
+    The C function is called without the extension around it, which takes memory for every answer and lets no other
+    thread run meanwhile.
+    """
+    columns = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+    length = len(out)
+    first = max(_first_number(column) for column in columns)
+    begin, count = ctypes.c_int(), ctypes.c_int()
+    called, lookback = _c_function(function, len(columns))
+    known = min(length, first + lookback(period))
+    out[:known] = np.nan
+    if known == length:
+        return
+    code = called(
+        0,
+        length - first - 1,
+        *(column.ctypes.data + 8 * first for column in columns),
+        period,
+        ctypes.byref(begin),
+        ctypes.byref(count),
+        out.ctypes.data + 8 * known,
+    )
+    assert (code, begin.value, count.value) == (0, known - first, length - known), f"TA_{function}: {code}"
+
+
+def _first_number(column: FloatArray) -> int:
+    """Where a column begins, which may be NaN at its start but nowhere else."""
+    if not len(column) or column[0] == column[0]:
+        return 0
+    known = ~np.isnan(column)
+    return int(np.argmax(known)) if known.any() else len(column)
+
+
+@cache
+def _c_function(function: str, columns: int) -> tuple[Callable[..., int], Callable[[int], int]]:
+    library = ctypes.CDLL(ta_lib().__file__)  # finds what the extension itself is linked with
+    called, lookback = getattr(library, f"TA_{function}"), getattr(library, f"TA_{function}_Lookback")
+    number, address = ctypes.c_int, ctypes.c_void_p
+    called.argtypes = [number, number, *[address] * columns, number, address, address, address]
+    lookback.argtypes = [number]
+    return called, lookback

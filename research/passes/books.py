@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from data.errors import UsageError
 from data.instruments import usual_calendar
 from execution.strategy import CostModel
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray
-from execution.strategy.features import feature_columns
+from execution.strategy.features import Feature, lay_down
 from execution.strategy.rule import Rule
 from research.passes.account import Rates, Tape
 from research.passes.kernel import TILE
@@ -115,9 +115,10 @@ def charges_nights(costs: CostModel) -> bool:
 
 def nights_between(ts_us: NDArray[np.int64], costs: CostModel) -> FloatArray:
     """The nights before each bar, for which something is charged."""
+    if not charges_nights(costs):
+        return np.broadcast_to(0.0, len(ts_us))
     nights = np.zeros(len(ts_us))
-    if charges_nights(costs):
-        nights[1:] = np.diff(ts_us // _DAY_US)
+    nights[1:] = np.diff(ts_us // _DAY_US)
     return nights
 
 
@@ -213,19 +214,32 @@ def feature_table(
     book: Book, strategies: Sequence[Rule], delay_bars: int = 0
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """(distinct features × bars, strategies × features as rows of the former)."""
-    rows: dict[Any, int] = {}
-    sets = [
-        [rows.setdefault(spec, len(rows)) for spec in strategy.feature_specs().values()]
-        for strategy in strategies
-    ]
+    rows, sets = rows_of(strategies)
     table = room(len(rows), len(book.ts_us))
-    for spec, column in feature_columns(rows, book.bars):
-        table[rows[spec]] = column
+    lay_down(rows, book.bars, table)
     if delay_bars:
         late = np.full_like(table, np.nan)
         late[:, delay_bars:] = table[:, :-delay_bars]
         table = late
-    return table, np.array(sets, dtype=np.int64)
+    return table, sets
+
+
+def rows_of(strategies: Sequence[Rule]) -> tuple[dict[Feature, int], NDArray[np.int64]]:
+    """(the row of each distinct feature, strategies × features as such rows)."""
+    rows: dict[Feature, int] = {}
+    known: dict[
+        int, int
+    ] = {}  # by identity: a sweep's sets share their features, and a feature's hash is dear
+    sets = []
+    for strategy in strategies:
+        of_it = []
+        for spec in strategy.features_made:
+            row = known.get(id(spec))
+            if row is None:
+                row = known[id(spec)] = rows.setdefault(spec, len(rows))
+            of_it.append(row)
+        sets.append(of_it)
+    return rows, np.array(sets, dtype=np.int64)
 
 
 def _instant_us(instant: date | datetime | None) -> int | None:

@@ -16,7 +16,7 @@ from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
 from execution.strategy.rule import Rule
 from research.passes.account import TALLY
-from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of, feature_table
+from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of, feature_table, rows_of
 from research.passes.desk import Desk
 from research.passes.kernel import kernel_of
 from research.passes.rules import rule_of
@@ -176,7 +176,7 @@ def prepare(
 
 
 def refuse_what_does_not_fit(books: Sequence[Book], sets: Sequence[Rule]) -> None:
-    distinct = len({spec for each in sets for spec in each.feature_specs().values()})
+    distinct = len(rows_of(sets)[0])
     needed = distinct * sum(len(book.ts_us) for book in books) * 8
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > available / 2:

@@ -41,7 +41,7 @@ class LaidOut:
             present=present,
             ratio=self._lay([book.ratio for book in books]),
             dividend=self._lay([book.dividend for book in books]),
-            nights=nights_between(self.ts_us, terms.costs),
+            nights=np.ascontiguousarray(nights_between(self.ts_us, terms.costs)),
             block=np.searchsorted(self.bounds, number, side="right") - 1,
         )
 

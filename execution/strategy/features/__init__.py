@@ -7,7 +7,7 @@ Start reading at feature.py.
 
 from execution.strategy.features.columns import constant, lag, price
 from execution.strategy.features.combined import log_deviation, log_return, rolling_vwap, volatility, zscore
-from execution.strategy.features.feature import Feature, Stream, feature_columns
+from execution.strategy.features.feature import Feature, Stream, feature_columns, lay_down
 from execution.strategy.features.in_session import (
     minutes_since_open,
     minutes_to_close,
@@ -52,6 +52,7 @@ __all__ = [
     "feature_columns",
     "highest",
     "lag",
+    "lay_down",
     "linreg_slope",
     "log_deviation",
     "log_return",

@@ -1,10 +1,15 @@
 """What a feature is: one output of a computation that has a form for whole columns and a form for one bar more."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from execution.strategy.arrays import BarArrays, FloatArray, Ohlcv
+
+WORTH_A_THREAD_BARS: Final = 20_000
+"""Below, a thread takes longer to start than a feature to compute."""
 
 
 class Running(Protocol):
@@ -26,6 +31,14 @@ class Computation(Protocol):
 
     def incremental(self, history: BarArrays) -> Running:
         """One that has already seen `history`."""
+
+
+@runtime_checkable
+class InPlace(Protocol):
+    """A computation whose single output is written where it is wanted, while other threads run."""
+
+    def write(self, bars: BarArrays, out: FloatArray) -> None:
+        """What `batch` would return."""
 
 
 class Exact:
@@ -72,12 +85,38 @@ class Stream:
         return self._running.update(bar)[self._output]
 
 
+def lay_down(features: Mapping[Feature, int], bars: BarArrays, table: FloatArray) -> None:
+    """Every feature over these bars as the row of the table that it is given, on all cores."""
+    wanted = _by_computation(features)
+
+    def compute(computation: Computation) -> None:
+        of_it = wanted[computation]
+        if isinstance(computation, InPlace):
+            computation.write(bars, table[features[of_it[0]]])
+            return
+        outputs = computation.batch(bars)
+        for feature in of_it:
+            table[features[feature]] = outputs[feature.output]
+
+    if len(wanted) == 1 or len(bars) < WORTH_A_THREAD_BARS:
+        for computation in wanted:
+            compute(computation)
+        return
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(compute, wanted):
+            pass
+
+
 def feature_columns(features: Iterable[Feature], bars: BarArrays) -> Iterator[tuple[Feature, FloatArray]]:
     """Every feature over these bars, one after the other; what several of them come from is computed once."""
-    wanted: dict[Computation, list[Feature]] = {}
-    for feature in dict.fromkeys(features):
-        wanted.setdefault(feature.computation, []).append(feature)
-    for computation, of_it in wanted.items():
+    for computation, of_it in _by_computation(features).items():
         outputs = computation.batch(bars)
         for feature in of_it:
             yield feature, outputs[feature.output]
+
+
+def _by_computation(features: Iterable[Feature]) -> dict[Computation, list[Feature]]:
+    wanted: dict[Computation, list[Feature]] = {}
+    for feature in dict.fromkeys(features):
+        wanted.setdefault(feature.computation, []).append(feature)
+    return wanted

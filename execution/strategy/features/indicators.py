@@ -18,7 +18,7 @@ from data.errors import UsageError
 from execution.strategy.arrays import COLUMNS, BarArrays, FloatArray, Ohlcv
 from execution.strategy.features.columns import FEATURES_KEPT, Column, checked_period, price
 from execution.strategy.features.feature import Exact, Feature, Running
-from execution.strategy.talib_extension import ta_lib
+from execution.strategy.talib_extension import ta_lib, write
 
 # The shortest period where it is not 1: TA-Lib answers "Bad Parameter" below these.
 SHORTEST: Final = {
@@ -31,6 +31,11 @@ SHORTEST: Final = {
     "BBANDS": 2,
     "LINEARREG_SLOPE": 2,
 }
+
+# Functions of whole columns and one period, with one output.
+PERIODIC: Final = frozenset(
+    {"SMA", "EMA", "WMA", "RSI", "ROCP", "MAX", "MIN", "LINEARREG_SLOPE", "ATR", "ADX"}
+)
 
 
 class Macd(NamedTuple):
@@ -162,7 +167,8 @@ def indicator(function: str, columns: tuple[str | Feature, ...], period: int) ->
     """A TA-Lib function of one period; over another feature it begins when that has warmed up."""
     sources = tuple(each if isinstance(each, Feature) else price(each) for each in columns)
     timeperiod = checked_period(_SAID.get(function, function.lower()), period, SHORTEST.get(function, 1))
-    return Feature(Indicator(function, sources, (("timeperiod", timeperiod),)))
+    made = Periodic if function in PERIODIC else Indicator
+    return Feature(made(function, sources, (("timeperiod", timeperiod),)))
 
 
 _SAID: Final = {
@@ -194,6 +200,19 @@ class Indicator(Exact):
 
     def incremental(self, history: BarArrays) -> Running:
         return _IndicatorRunning(self, history)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic(Indicator):
+    """One of a single period and a single output, which is written where it is wanted."""
+
+    def batch(self, bars: BarArrays) -> tuple[FloatArray, ...]:
+        out = np.empty(len(bars))
+        self.write(bars, out)
+        return (out,)
+
+    def write(self, bars: BarArrays, out: FloatArray) -> None:
+        write(self.function, [source.batch(bars) for source in self.sources], int(self.options[0][1]), out)
 
 
 class _Handle(Protocol):

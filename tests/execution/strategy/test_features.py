@@ -51,8 +51,11 @@ from execution.strategy import (
     wma,
     zscore,
 )
-from execution.strategy.features.indicators import SHORTEST
-from execution.strategy.talib_extension import ta_lib
+from execution.strategy.arrays import COLUMNS
+from execution.strategy.features import lay_down
+from execution.strategy.features.feature import WORTH_A_THREAD_BARS
+from execution.strategy.features.indicators import PERIODIC, SHORTEST
+from execution.strategy.talib_extension import ta_lib, write
 
 
 @bar_by_bar(state=lambda span: int(span) + 2)
@@ -241,3 +244,35 @@ def test_bars_slice_and_tell_one_bar() -> None:
     assert part.bar(1) == bars.bar(4)
     assert part.close.flags.writeable
     assert part.close.flags.c_contiguous
+
+
+def test_features_laid_down_on_all_cores_are_those_of_their_batch_form() -> None:
+    close, three = sma("close", 5), macd("close", 3, 6, 2)
+    wanted = [
+        close, rsi("close", 14), atr(7), highest("high", 9), std("close", 8), price("open"),
+        sma(close, 4), *three, lag(close, 2), roc("close", 200),
+    ]  # fmt: skip
+    for bars in (gappy_bars(3), repeated(gappy_bars(3), WORTH_A_THREAD_BARS), gappy_bars(3).part(0, 1)):
+        table = np.full((len(wanted), len(bars)), 7.0)
+        lay_down({feature: row for row, feature in enumerate(wanted)}, bars, table)
+        for row, feature in enumerate(wanted):
+            assert same_bits(table[row], feature.batch(bars)), feature
+
+
+def repeated(bars: BarArrays, count: int) -> BarArrays:
+    """At least so many bars, the same ones again and again."""
+    times = -(-count // len(bars))
+    return BarArrays(*(np.tile(getattr(bars, name), times) for name in COLUMNS))
+
+
+@pytest.mark.parametrize("function", sorted(PERIODIC))
+def test_what_is_written_in_place_is_what_the_extension_returns(function: str) -> None:
+    bars = gappy_bars(5)
+    columns = ("high", "low", "close") if function in ("ATR", "ADX") else ("close",)
+    late = [getattr(bars, name).copy() for name in columns]
+    late[0][:6] = np.nan
+    for period in (2, 5, len(bars) - 1, len(bars), 3 * len(bars)):
+        for read in ([getattr(bars, name) for name in columns], late):
+            out = np.full(len(bars), 7.0)
+            write(function, read, period, out)
+            assert same_bits(out, getattr(ta_lib(), function)(*read, timeperiod=period))
