@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
+from execution.strategy.rule import check_made
 from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, check_bars, feature_table
 from research.passes.desk import Desk
 from research.passes.running import Tallies, recording_of, run_pass
@@ -92,6 +93,7 @@ def backtest(
     (data.instruments.ACTION_SCHEMA) are the splits and dividends in raw prices; of bars from research.bars they are
     known.  The run goes on record and into the trial ledger; with record=False the result says that it did not.
     """
+    check_made(strategy)
     check_bars(bars)
     keep_out_of_holdout(type(strategy), bars)
     actions = known_actions(bars) if actions is None else actions

@@ -19,6 +19,7 @@ from execution.strategy import CostModel, Rule, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest
 from research.passes.books import charges_nights
+from research.records import bars, provenance_of
 from research.records.inputs import family_of
 from research.records.origin import commit_of_checkout
 from research.reports import report_html
@@ -45,9 +46,13 @@ def publish(
     costs = costs or CostModel()
     made = _tradable(strategy, costs)
     universe = sorted(set(symbols))  # a symbol named twice is still one book
-    pieces = query.find(universe, timeframe, first, last, source=source)
-    _refuse_splits(source, universe, first, last)
-    result = backtest(made, query.read(pieces), capital=capital, costs=costs)
+    seen = bars(universe, timeframe, first, last, source=source)
+    origin = provenance_of(seen)
+    pieces = query.find(
+        universe, timeframe, first, last, source=source, as_of=origin.snapshot if origin else None
+    )
+    _refuse_actions(source, universe, first, last)
+    result = backtest(made, seen, capital=capital, costs=costs)
     snapshot, as_of = _newest_publication(pieces)
     begins = str(min(piece.first for piece in pieces))
     commit, dirty = commit_of_checkout()
@@ -104,15 +109,15 @@ def _tradable(strategy: Rule, costs: CostModel) -> Strategy:
     return strategy
 
 
-def _refuse_splits(source: str, universe: list[str], first: date, last: date) -> None:
+def _refuse_actions(source: str, universe: list[str], first: date, last: date) -> None:
     with connect() as connection:
         known = actions.known(connection, source, universe)
-    inside = known.filter((pl.col("kind") == "split") & pl.col("session").is_between(first, last))
+    inside = known.filter(pl.col("session").is_between(first, last))
     if not inside.is_empty():
-        symbol, session = inside.select("symbol", "session").row(0)
+        symbol, session, kind = inside.select("symbol", "session", "kind").row(0)
         raise Refused(
-            f"{symbol} splits on {session}, and execution does not know splits yet",
-            "Publish on sessions without a split.",
+            f"{symbol} has a {kind} on {session}, and execution books neither splits nor dividends yet",
+            "Publish on sessions without one.",
         )
 
 

@@ -14,6 +14,10 @@ from execution.strategy.features import Feature
 from execution.strategy.params import Param
 
 
+class Senseless(UsageError):
+    """Parameters that are allowed one by one and that the strategy refuses together."""
+
+
 class Rule:
     """Instances are immutable and compare by class and parameters."""
 
@@ -43,7 +47,7 @@ class Rule:
         }
         why = self.refused()
         if why:
-            raise UsageError(f"{self!r} makes no sense: {why}", "Choose parameters that go together.")
+            raise Senseless(f"{self!r} makes no sense: {why}", "Choose parameters that go together.")
         self._specs = _checked_features(self)
         self._made = tuple(self._specs.values())
         from execution.strategy.compiled import compile_rule  # numba loads with the first strategy made
@@ -106,6 +110,27 @@ class Rule:
 
     def __hash__(self) -> int:
         return hash((type(self), *self._params.items()))
+
+
+def check_made(strategy: object) -> None:
+    """Refuse a class, or anything else, where a strategy with its parameters is wanted."""
+    if isinstance(strategy, type) and issubclass(strategy, Rule):
+        raise UsageError(
+            f"{strategy.__name__} is a class and has no parameters yet", f"Make one: {strategy.__name__}()."
+        )
+    if not isinstance(strategy, Rule):
+        raise UsageError(
+            f"{strategy!r} is no strategy", "Give a Strategy or a Portfolio, such as Crossover()."
+        )
+
+
+def check_class(strategy: object) -> None:
+    """Refuse a strategy with its parameters, or anything else, where the class is wanted."""
+    if isinstance(strategy, Rule):
+        name = type(strategy).__name__
+        raise UsageError(f"{strategy!r} has its parameters already", f"Give the class: {name}.")
+    if not (isinstance(strategy, type) and issubclass(strategy, Rule)):
+        raise UsageError(f"{strategy!r} is no strategy", "Give the class of a Strategy or a Portfolio.")
 
 
 def _check_written(cls: type[Rule]) -> None:

@@ -11,6 +11,7 @@ from data.notebook_bar import notebook_bar
 from data.progress import Progress, silent
 from execution.strategy import Portfolio, Strategy
 from execution.strategy.arrays import BarArrays, FloatArray
+from execution.strategy.rule import check_made
 from research.backtest import Backtest, run_backtest
 from research.detectors.decisions import Columns, holdings, situations, targets
 from research.detectors.findings import Finding, Severity, StrategyCheck
@@ -49,6 +50,7 @@ def check_strategy(
     rule that was chosen by its results, which is what validation is for.  `progress` hears of every stage; notebooks
     show it by themselves.
     """
+    check_made(strategy)
     if bars is None:
         bars = practice_market(("AAA", "BBB") if isinstance(strategy, Portfolio) else ("AAA",))
     check_bars(bars)

@@ -28,6 +28,7 @@ BLOCKS: Final = 16
 LEVERAGE: Final = 2.0
 """What an account allows overnight where nothing else is said: twice its equity (Regulation T)."""
 
+_PRICES: Final = COLUMNS[:4]
 _DAY_US: Final = 86_400_000_000
 _NEVER: Final = np.empty(0, dtype=np.int64)
 
@@ -144,6 +145,11 @@ def books_of(
 
 def check_bars(bars: pl.DataFrame) -> None:
     """Refuse a frame that cannot be traded on."""
+    if not isinstance(bars, pl.DataFrame):
+        raise UsageError(
+            f"the bars are a {type(bars).__name__}, not a polars frame",
+            "Pass a frame from data.bars(…), or pl.from_pandas(frame).",
+        )
     missing = [name for name in ("symbol", "ts_utc", *COLUMNS) if name not in bars.columns]
     if missing:
         raise UsageError(f"the bars have no column {missing[0]!r}", "Pass a frame from data.bars(…).")
@@ -152,6 +158,11 @@ def check_bars(bars: pl.DataFrame) -> None:
     if any(bars[name].null_count() for name in COLUMNS):
         raise UsageError(
             "the bars have empty prices or volumes", "Drop or repair them first: bars.drop_nulls()."
+        )
+    if not isinstance(bars.schema["ts_utc"], pl.Datetime):
+        raise UsageError(
+            f"the bars' ts_utc is {bars.schema['ts_utc']}, not a point in time",
+            "Convert it: bars.with_columns(pl.col('ts_utc').str.to_datetime(time_zone='UTC')).",
         )
 
 
@@ -180,12 +191,26 @@ def _book(
     if start == len(ts_us):
         raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
     raw = BarArrays.of(frame.drop("symbol"), usual_calendar(symbol))
+    _refuse_no_prices(symbol, raw)
     if actions is None:
         ones, zeros = np.broadcast_to(1.0, len(ts_us)), np.broadcast_to(0.0, len(ts_us))
         return Book(symbol, raw, raw.open, raw.close, ts_us, start, ones, zeros, _NEVER)
     ratio, dividend = _events(symbol, ts_us, actions)
     acts = np.flatnonzero((ratio != 1.0) | (dividend != 0.0))
     return Book(symbol, _without_splits(raw, ratio), raw.open, raw.close, ts_us, start, ratio, dividend, acts)
+
+
+def _refuse_no_prices(symbol: str, bars: BarArrays) -> None:
+    for name in _PRICES:
+        column = getattr(bars, name)
+        if column.min() > 0.0 and column.max() < np.inf:  # a NaN anywhere is the least and the greatest
+            continue
+        bar = int(np.argmin((column > 0.0) & (column < np.inf)))
+        when = datetime.fromtimestamp(bars.ts_us[bar] / 1e6, UTC)
+        raise UsageError(
+            f"the {name} of {symbol} at {when:%Y-%m-%d %H:%M} UTC is {column[bar]:g}, at which nobody trades",
+            "Drop or repair such bars; what is ingested is checked for them.",
+        )
 
 
 def _events(symbol: str, ts_us: NDArray[np.int64], actions: pl.DataFrame) -> tuple[FloatArray, FloatArray]:

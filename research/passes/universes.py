@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UsageError
-from execution.strategy import Portfolio
+from execution.strategy import Portfolio, costs, sizing
 from execution.strategy.arrays import FloatArray
 from execution.strategy.costs import borrow_fee
 from execution.strategy.sizing import round_to_lot
 from research.passes.account import ORDER, Rates, Recording, machine_code, opened_books
 from research.passes.books import BLOCKS, Book, Terms, block_bounds, feature_table, nights_between
+from research.passes.compile_cache import cache_on_disk
 from research.passes.desk import instants_of, newest_bars
 from research.passes.rules import rule_of
 from research.passes.running import Tallies, no_recording, tallies_of
@@ -138,3 +139,7 @@ def _add_what_was_made(filled: Any, universe: Universe, rates: Rates, made: Floa
                 made[instant, symbol] += money + shares * universe.close[instant, symbol]
             else:
                 made[instant, symbol] += money
+
+
+_adder: Any = _add_what_was_made
+cache_on_disk(_adder, [_adder.py_func.__code__.co_code, costs, sizing])

@@ -11,15 +11,13 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy import Rule
+from execution.strategy.rule import Senseless
 from research.statistics import NAMES
 from research.sweep.axes import Axis, Grid, axes_of, checked_grid
 from research.sweep.limits import refuse_too_many
 
 DRAWS_PER_SET_MAX: Final = 50
 """Draws without a new set before a random search takes the rest of the space as tried."""
-
-_REFUSAL: Final = " makes no sense: "
-"""In what a strategy says whose `refused` gave a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +154,7 @@ class Maker:
         """The set, None when the strategy refuses it."""
         try:
             return self.strategy(**values)
-        except UsageError as error:
-            if _REFUSAL not in error.what:  # something else is wrong, which nobody should have to search for
-                raise
+        except Senseless as error:
             self.skipped += 1
             self._first = self._first or error
             return None

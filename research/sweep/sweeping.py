@@ -12,6 +12,7 @@ import polars as pl
 
 from data.errors import UsageError
 from execution.strategy import CostModel, Rule
+from execution.strategy.rule import check_class
 from research.passes import Blocks, Prepared, prepare
 from research.passes.books import LEVERAGE, Fill, check_bars
 from research.sweep.parts import Parts, sweep_name
@@ -60,6 +61,7 @@ def sweep(
     began = time.perf_counter()
     by = by or (search.by if isinstance(search, Guided) else "sharpe")
     refuse_unknown(by)
+    check_class(strategy)
     check_bars(bars)
     _keep_out_of_holdout(strategy, bars)
     terms: dict[str, Any] = {

@@ -185,6 +185,11 @@ def test_the_reference_is_not_blind(walk: Walk) -> None:
     assert not check(replace(done, statistics=done.statistics | {"sharpe": 1.0}), "reference").agrees
 
 
+def with_one(bars: pl.DataFrame, name: str, value: float) -> pl.DataFrame:
+    """The same bars, the eleventh with this value."""
+    return bars.with_columns(pl.when(pl.int_range(pl.len()) == 10).then(value).otherwise(name).alias(name))
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -192,6 +197,14 @@ def test_the_reference_is_not_blind(walk: Walk) -> None:
         (lambda bars: bars.drop("close"), "the bars have no column 'close'"),
         (lambda bars: pl.concat([bars, bars.head(1)]), "AAA has two bars with one timestamp"),
         (lambda bars: bars.with_columns(close=None), "the bars have empty prices"),
+        (lambda bars: bars.to_dicts(), "the bars are a list, not a polars frame"),
+        (lambda bars: bars.cast({"ts_utc": pl.String}), "the bars' ts_utc is String, not a point in time"),
+        (
+            lambda bars: with_one(bars, "open", math.nan),
+            r"the open of AAA at .* UTC is nan, at which nobody trades",
+        ),
+        (lambda bars: with_one(bars, "low", 0.0), r"the low of AAA at .* UTC is 0, at which nobody trades"),
+        (lambda bars: with_one(bars, "close", math.inf), r"the close of AAA at .* UTC is inf"),
         (
             lambda bars: bars.with_columns(volume=math.inf),
             "an infinite target for AAA at 2026-01-05 14:30 UTC",

@@ -18,6 +18,7 @@ from data.sources import source
 from execution.strategy import CostModel, Feature, Rule, Strategy, price, vectorised
 from research.gates import measure_parity
 from research.publish import publish
+from research.records import Record, again
 from research.strategies.crossover import Crossover
 from research.strategies.momentum import Momentum
 
@@ -53,6 +54,13 @@ def test_the_same_inputs_give_the_same_artifact_and_others_another() -> None:
     first = published(fast=5, slow=20)
     assert published(fast=5, slow=20).artifact_hash == first.artifact_hash
     assert published(fast=6, slow=20).artifact_hash != first.artifact_hash
+
+
+def test_what_is_published_is_on_record_and_comes_out_of_it_again() -> None:
+    ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
+    done = publish(Crossover(fast=5, slow=20), SYMBOLS, FIRST, LAST, capital=200_000.0)[1]
+    assert isinstance(done.record, Record)
+    assert again(done.record.run).identical
 
 
 def test_a_strategy_that_both_runtimes_compute_alike_passes_and_may_trade() -> None:
@@ -112,12 +120,15 @@ def test_what_execution_would_not_trade_as_researched_is_not_published(
         publish(made, SYMBOLS, FIRST, LAST, capital=200_000.0, costs=costs)
 
 
-def test_a_split_inside_the_range_is_not_published() -> None:
+@pytest.mark.parametrize(("kind", "ratio", "amount"), [("split", 2.0, None), ("dividend", None, 0.5)])
+def test_a_split_or_a_dividend_inside_the_range_is_not_published(
+    kind: str, ratio: float | None, amount: float | None
+) -> None:
     ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
-    split = {"symbol": "CCC", "session": date(2025, 11, 24), "kind": "split", "ratio": 2.0, "amount": None}
+    told = {"symbol": "CCC", "session": date(2025, 11, 24), "kind": kind, "ratio": ratio, "amount": amount}
     with connect() as connection:
         newest = newest_snapshot(connection)
-        actions.record(connection, "synthetic", pl.DataFrame([split], schema=ACTION_SCHEMA), newest)
-    with pytest.raises(Refused, match="CCC splits on 2025-11-24"):
+        actions.record(connection, "synthetic", pl.DataFrame([told], schema=ACTION_SCHEMA), newest)
+    with pytest.raises(Refused, match=f"CCC has a {kind} on 2025-11-24"):
         publish(Crossover(), SYMBOLS, FIRST, LAST, capital=200_000.0)
     assert publish(Crossover(), ["AAA"], FIRST, LAST, capital=200_000.0)[0].stage == "candidate"

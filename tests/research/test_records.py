@@ -48,6 +48,8 @@ from research.records.again import Swept
 from research.records.inputs import plain, terms_of, written
 from research.records.provenance import content_hash
 from research.strategies.crossover import Crossover
+from research.strategies.momentum import Momentum
+from research.sweep import sweep
 
 Walk = Callable[..., pl.DataFrame]
 
@@ -128,6 +130,18 @@ def test_a_backtest_comes_out_of_its_record_again_byte_for_byte() -> None:
     assert repeated.identical
     assert repeated.result.statistics == backtested(seen, **terms).statistics
     assert str(repeated) == f"run {record.run} gave identical bytes"
+
+
+@pytest.mark.usefixtures("market")
+def test_a_portfolio_comes_out_of_its_record_again_and_so_does_a_sweep_of_one() -> None:
+    seen = september("AAA", "BBB")
+    done = backtest(Momentum(lookback=30, hold=1), seen)
+    assert done.orders.height > 0
+    assert again(kept(done.record).run).identical
+    tried = sweep(Momentum, seen, {"lookback": [30, 60], "hold": [1]})
+    repeated = again(kept(tried.record).run)
+    assert repeated.identical
+    assert repeated.result.frame.equals(tried.frame)
 
 
 @pytest.mark.usefixtures("market")

@@ -218,3 +218,10 @@ def test_a_fresh_process_loads_the_kernel_and_an_edited_strategy_compiles_anew(
     assert run(MINE) == (trades, 1)
     # Not decide itself but what it calls was edited: a stale cache would still trade.
     assert run(MINE.replace("LEVEL = 1.0", "LEVEL = 0.0")) == (0, 0)
+
+
+def test_a_strategy_with_its_parameters_is_no_class(walk: Walk) -> None:
+    with pytest.raises(UsageError, match=r"has its parameters already. Give the class: Crossover"):
+        sweep(Crossover(), walk(bars=50), {"fast": [5]}, record=False)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is no strategy"):
+        sweep("crossover", walk(bars=50), {"fast": [5]}, record=False)  # type: ignore[arg-type]
