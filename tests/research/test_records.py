@@ -132,6 +132,7 @@ def test_a_backtest_comes_out_of_its_record_again_byte_for_byte() -> None:
     assert str(repeated) == f"run {record.run} gave identical bytes"
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_portfolio_comes_out_of_its_record_again_and_so_does_a_sweep_of_one() -> None:
     seen = september("AAA", "BBB")
