@@ -1,12 +1,9 @@
 """A run from its record alone: its source and its bars as they were, and whether the same bytes come of them."""
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from data import runs
@@ -28,9 +25,6 @@ from research.records.drafts import (
 from research.records.inputs import terms_of
 from research.records.provenance import Provenance, content_hash, read_again
 
-if TYPE_CHECKING:
-    from research.passes import Blocks
-
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
@@ -38,7 +32,7 @@ class Repeated:
 
     run: Run
     result: Any
-    """as the first time: a Backtest, or what a sweep found"""
+    """as the first time: a Backtest or a Sweep"""
     differing: tuple[str, ...]
     """the files that came out otherwise"""
 
@@ -53,19 +47,6 @@ class Repeated:
             else f"gave other bytes than before: {', '.join(self.differing)}"
         )
         return f"run {self.run.id} {told}"
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """A sweep's sets, run again: what a record needs of it."""
-
-    strategy: type[Any]
-    frame: pl.DataFrame
-    blocks: "Blocks"
-    capital: float
-    costs: CostModel
-    bars_per_year: float
-    skipped: int
 
 
 def again(run_id: str, *, bars: pl.DataFrame | None = None) -> Repeated:
@@ -86,8 +67,13 @@ def again(run_id: str, *, bars: pl.DataFrame | None = None) -> Repeated:
         done = run_backtest(made, seen, capital=inputs["capital"], costs=costs, **terms)
         draft, _ = backtest_draft(done, terms)
         return Repeated(run, done, runs.differing(run, draft.files))
-    sets = pl.read_parquet(runs.content(storage, run, SETS_FILE))
-    swept = _sweep(strategy, seen, sets, inputs["capital"], costs, terms, run.statistics["skipped"])
+    from research.sweep import sweep
+
+    before = pl.read_parquet(runs.content(storage, run, SETS_FILE))
+    names = parameter_names(strategy, before)
+    sets = [strategy(**dict(zip(names, row, strict=True))) for row in parameter_rows(before, names)]
+    found = sweep(strategy, seen, sets, capital=inputs["capital"], costs=costs, record=False, **terms)
+    swept = replace(found, skipped=run.statistics["skipped"])
     draft, _ = sweep_draft(swept, seen, terms)
     return Repeated(run, swept, runs.differing(run, draft.files))
 
@@ -121,33 +107,3 @@ def _bars(run: Run, given: pl.DataFrame | None) -> pl.DataFrame:
             f"Give them: again({run.id!r}, bars=…).",
         )
     return read_again(Provenance.from_json(run.bars), content)
-
-
-def _sweep(
-    strategy: type[Any],
-    bars: pl.DataFrame,
-    before: pl.DataFrame,
-    capital: float,
-    costs: CostModel,
-    terms: dict[str, Any],
-    skipped: int,
-) -> Swept:
-    from research.passes import prepare
-
-    names = parameter_names(strategy, before)
-    sets = [strategy(**dict(zip(names, row, strict=True))) for row in parameter_rows(before, names)]
-    prepared = prepare(strategy, bars, sets, capital=capital, costs=costs, **terms)
-    workers = len(os.sched_getaffinity(0))
-    size = -(-len(sets) // workers)
-    with ThreadPoolExecutor(workers) as pool:
-        parts = pool.map(prepared.run, [slice(first, first + size) for first in range(0, len(sets), size)])
-        tallies = np.concatenate(list(parts))
-    return Swept(
-        strategy,
-        prepared.frame(tallies),
-        prepared.blocks(tallies),
-        capital,
-        costs,
-        prepared.bars_per_year,
-        skipped,
-    )

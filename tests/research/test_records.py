@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +30,6 @@ from data.storage import lake_storage
 from execution.strategy import CostModel, load_strategy, strategy_source
 from infra.local.addresses import free_port
 from research.backtest import Backtest, backtest, run_backtest
-from research.passes import prepare
 from research.records import (
     Record,
     Unrecorded,
@@ -44,12 +42,11 @@ from research.records import (
     record_validation,
     trials,
 )
-from research.records.again import Swept
 from research.records.inputs import plain, terms_of, written
 from research.records.provenance import content_hash
 from research.strategies.crossover import Crossover
 from research.strategies.momentum import Momentum
-from research.sweep import sweep
+from research.sweep import Sweep, sweep
 
 Walk = Callable[..., pl.DataFrame]
 
@@ -66,12 +63,8 @@ def backtested(seen: pl.DataFrame, fast: int = 5, **terms: Any) -> Backtest:
     return run_backtest(Crossover(fast=fast, slow=20), seen, costs=COSTS, **terms)
 
 
-def swept(seen: pl.DataFrame, fast: tuple[int, ...] = FAST, strategy: Any = Crossover) -> Swept:
-    sets = [strategy(fast=one, slow=other) for one, other in product(fast, SLOW)]
-    prepared = prepare(strategy, seen, sets, costs=COSTS)
-    tallies = prepared.run(slice(None))
-    frame, blocks = prepared.frame(tallies), prepared.blocks(tallies)
-    return Swept(strategy, frame, blocks, 100_000.0, COSTS, prepared.bars_per_year, 0)
+def swept(seen: pl.DataFrame, fast: tuple[int, ...] = FAST, strategy: Any = Crossover) -> Sweep:
+    return sweep(strategy, seen, {"fast": fast, "slow": SLOW}, costs=COSTS, record=False)
 
 
 def kept(told: Record | Unrecorded) -> Record:
