@@ -73,6 +73,7 @@ def test_no_module_lies_at_the_root() -> None:
     assert list(ROOT.glob("*.py")) == []  # it would shadow a package of its name
 
 
+@pytest.mark.full
 def test_nobody_waits_with_wait_for() -> None:
     """On Python 3.11 asyncio.wait_for can swallow a cancellation; asyncio.timeout does not."""
     callers = [

@@ -144,6 +144,7 @@ def test_a_change_that_makes_no_sense_is_numbered_and_left_to_a_resync(
         assert [(event["seq"], event["row"]) for event in events] == [(seq + n, None) for n in (1, 2, 3)]
 
 
+@pytest.mark.full
 def test_a_gap_shows_in_the_numbers_even_when_nothing_follows_it(monitor: Monitor, floor: Floor) -> None:
     """Retention may have removed what a screen has not seen yet; the pulse then names a higher number."""
     with screen(monitor) as watching:
@@ -154,6 +155,7 @@ def test_a_gap_shows_in_the_numbers_even_when_nothing_follows_it(monitor: Monito
     assert pulse["seq"] == seq + 7
 
 
+@pytest.mark.full
 def test_a_restored_ledger_makes_screens_resync(monitor: Monitor, floor: Floor) -> None:
     floor.order("AAA", "buy", 1, 50, BAR)
     with screen(monitor) as watching:
@@ -221,6 +223,7 @@ def test_without_a_good_first_message_nobody_is_let_in(monitor: Monitor, floor: 
         assert Screen(socket).ending() == (4400, "usage")
 
 
+@pytest.mark.full
 def test_an_expired_token_ends_the_stream_and_a_renewed_one_does_not(monitor: Monitor, floor: Floor) -> None:
     monitor.token("viewer")
     soon = Tokens(monitor.key, 0)

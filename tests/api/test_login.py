@@ -132,6 +132,7 @@ def test_a_session_can_be_renewed_until_it_is_over(monitor: Monitor) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_expired")
 
 
+@pytest.mark.full
 def test_guessing_is_slowed_down_per_name(start_monitor: Callable[..., Monitor]) -> None:
     monitor = start_monitor(login_attempts_per_minute=2)
     monitor.add_user("ada", "viewer")

@@ -65,6 +65,7 @@ def test_publishing_the_same_thing_again_changes_nothing() -> None:
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
+@pytest.mark.full
 def test_one_flipped_bit_at_every_byte_of_every_file_is_refused() -> None:
     digest, folder = published()
     for path in sorted(folder.iterdir()):

@@ -183,6 +183,7 @@ moments = st.integers(-4, 4).map(lambda n: NEW_YEAR + n * timedelta(days=12))  #
 bars_of_any_kind = st.tuples(st.sampled_from(["AAA", "BBB", "CCC"]), moments, st.floats(9, 11))
 
 
+@pytest.mark.full
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )

@@ -38,6 +38,7 @@ def test_every_change_of_mode_is_a_row_of_the_audit_chain() -> None:
     ]
 
 
+@pytest.mark.full
 def test_whoever_holds_the_audit_log_does_not_hold_up_a_kill() -> None:
     with connect() as holder:
         holder.execute("select pg_advisory_xact_lock(%s)", [audit.AUDIT_LOCK])

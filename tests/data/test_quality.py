@@ -255,6 +255,7 @@ def test_whatever_is_broken_good_rows_are_sorted_unique_and_inside_and_none_is_l
 ODD = st.sampled_from([0.0, -1.0, 1.0, 2.0, 3.0, math.nan, math.inf, -math.inf, None])
 
 
+@pytest.mark.full
 @settings(max_examples=300, deadline=None)
 @given(values=st.lists(st.tuples(ODD, ODD, ODD, ODD, ODD, ODD), min_size=1, max_size=4))
 def test_the_quick_look_says_fine_exactly_when_no_rule_for_rows_is_broken(

@@ -68,6 +68,7 @@ def test_asking_for_what_is_not_there_names_what_is() -> None:
         data.bars("AAA", "1h", resample_to="5m")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("coarser", ["5m", "1h", "1d"])
 def test_coarser_bars_are_those_that_the_market_itself_tells(coarser: str) -> None:
     days = (date(2025, 11, 24), date(2025, 12, 2))  # with a holiday and a half day

@@ -183,6 +183,7 @@ def test_a_folder_that_may_not_be_written_says_so(tmp_path: Path) -> None:
         Folder(tmp_path).put_new("file/x.parquet", b"x")
 
 
+@pytest.mark.full
 def test_a_bucket_that_does_not_answer_says_so(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
     new_bucket(moto, monkeypatch)
     gone = DataSettings(lake_url="s3://lake", lake_s3_endpoint="http://127.0.0.1:1")

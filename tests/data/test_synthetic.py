@@ -79,6 +79,7 @@ def test_the_bars_that_people_have_numbers_of_never_change(symbol: str, day: dat
     assert fingerprint(bars([symbol], day, day)) == PINNED[symbol, day]
 
 
+@pytest.mark.full
 @settings(max_examples=40, deadline=None)
 @given(minutes_of_the_week, minutes_of_the_week, st.sampled_from(list(TIMEFRAMES)))
 def test_any_range_is_a_slice_of_a_longer_one(start: datetime, end: datetime, timeframe: str) -> None:
@@ -153,6 +154,7 @@ def test_a_session_opens_near_the_close_before_and_is_liveliest_at_its_ends() ->
     assert gaps.max() < 0.08  # type: ignore[operator]
 
 
+@pytest.mark.full
 def test_wild_days_come_together() -> None:
     closes = bars(["CCC"], date(2020, 1, 2), date(2026, 9, 30), "1d")["close"]
     moves = closes.log().diff().drop_nulls().abs()

@@ -183,6 +183,7 @@ def test_no_two_faults_share_a_bar() -> None:
     assert all(hit[one].isdisjoint(hit[other]) for one, other in combinations(FAULTS, 2))
 
 
+@pytest.mark.full
 @settings(max_examples=25, deadline=None)
 @given(
     st.frozensets(st.sampled_from(FAULTS)),

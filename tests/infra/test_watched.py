@@ -66,6 +66,7 @@ def test_a_refusal_is_not_tried_again(site: Site) -> None:
     assert (job.exit_code, job.restarts) == (3, 0)
 
 
+@pytest.mark.full
 def test_what_keeps_dying_is_reported_with_its_last_words(site: Site) -> None:
     service = a_service("raise SystemExit('no such symbol: XYZ')", is_ready=lambda: False)
     job = run_until(site, service, lambda job: job.has_failed)

@@ -104,6 +104,7 @@ def fails_beside(*words: str) -> str:
     return str(raised.value)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_the_page_of_a_sweep_is_the_same_from_its_record(desk: Path) -> None:
     run("sweep", "crossover", "AAA", *RANGE, *GRID, "--heat-map", "map.html")

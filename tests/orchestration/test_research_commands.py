@@ -53,6 +53,7 @@ def test_a_sweep_shows_the_best_and_writes_all(tmp_path: Path) -> None:
     assert rows.select("fast", "slow").rows() == [(f, s) for f in (5, 10, 15) for s in (30, 60)]
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_backtest_tells_its_statistics_and_is_checked(tmp_path: Path) -> None:
     words = ["backtest", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30"]
@@ -186,6 +187,7 @@ def refused(*words: str) -> tuple[str, str]:
     return done.output, str(done.exception)
 
 
+@pytest.mark.full
 def test_a_strategy_is_checked_on_a_made_up_market() -> None:
     said = run("strategy", "check", "crossover")
     assert "look-ahead" in said
@@ -193,6 +195,7 @@ def test_a_strategy_is_checked_on_a_made_up_market() -> None:
     assert {row["severity"] for row in rows} <= {"pass", "note"}
 
 
+@pytest.mark.full
 def test_a_strategy_that_looks_ahead_is_refused_with_the_feature(tmp_path: Path) -> None:
     path = tmp_path / "clairvoyant.py"
     path.write_text(LOOKS_AHEAD)

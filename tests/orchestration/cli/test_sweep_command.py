@@ -59,6 +59,7 @@ def test_refused_sets_and_the_record_are_told() -> None:
     assert "2 sets refused by the strategy; run " in said
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_heat_map_is_drawn(tmp_path: Path) -> None:
     grid = ["-p", "fast=5:15:5", "-p", "slow=30,60"]

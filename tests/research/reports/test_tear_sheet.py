@@ -82,6 +82,7 @@ def test_the_page_says_the_statistics_and_draws_every_picture(done: Backtest, pa
     assert "Not recorded: switched off by record=False" in said
 
 
+@pytest.mark.full
 def test_a_name_cannot_inject_markup(walk: Walk) -> None:
     name = "<script>alert('1')</script>\"><b>&"
     told = {"<i>who</i>": "<img src=x onerror=alert(1)>"}

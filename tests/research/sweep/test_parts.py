@@ -47,6 +47,7 @@ def same(a: Sweep, b: Sweep) -> bool:
     return a.frame.equals(b.frame) and a.blocks.totals.tobytes() == b.blocks.totals.tobytes()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "search", [GRID, random_search(90, seed=2), guided(90, seed=2), [{"fast": each} for each in range(5, 45)]]
 )

@@ -25,6 +25,7 @@ def named(judged: Validation) -> dict[str, bool | None]:
     return {check.name: check.passed for check in judged.checks}
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("database_url")
 def test_the_ledger_counts_what_was_tried_before(edge: pl.DataFrame) -> None:
     first = validate(Crossover, edge, GRID, lot=LOT)
@@ -51,6 +52,7 @@ def test_without_a_record_the_verdict_says_that_nobody_counted(edge: pl.DataFram
     assert "not recorded" in judged._repr_html_()
 
 
+@pytest.mark.full
 def test_the_same_seed_gives_the_same_rows_and_another_one_other_resamples(edge: pl.DataFrame) -> None:
     once, twice, other = (
         validate(Crossover, edge, GRID, lot=LOT, record=False, seed=seed) for seed in (1, 1, 2)
