@@ -30,6 +30,7 @@ def _run_targets(  # type: ignore[no-untyped-def]
     rule, features, sets, tape, rates, books, blocks, recording, where
 ):
     open_, close = borrowed(tape.open), borrowed(tape.close)
+    columns, rows_of, accounts = borrowed(features), borrowed(sets), borrowed(books)
     firsts, lasts, block_of = tape.first, tape.last, tape.block
     nights, ratio, dividend = tape.nights, tape.ratio, tape.dividend
     curve, orders = borrowed(recording.equity), borrowed(recording.orders)
@@ -38,12 +39,12 @@ def _run_targets(  # type: ignore[no-untyped-def]
         first, last, block = firsts[tile], lasts[tile], block_of[tile]
         count = last - first
         for number in range(sets.shape[0]):
-            book = books[number]
+            book = accounts[number]
             where[0], where[1] = number, first
             total, squares = book.total, book.squares
             wake(book, nights[tile], dividend[tile], ratio[tile], close[first - 1], open_[first], rates)
             targets[0] = book.previous
-            rule(features, sets[number], first, last, targets)
+            rule(columns, rows_of[number], first, last, targets)
             targets[1 + count : 1 + count + WORD] = np.nan  # never a change
             book.previous = targets[count]
             at = first
@@ -70,24 +71,25 @@ def _run_next_change(  # type: ignore[no-untyped-def]
     rule, features, sets, tape, rates, books, blocks, recording, where
 ):
     open_, close = borrowed(tape.open), borrowed(tape.close)
+    columns, rows_of, accounts = borrowed(features), borrowed(sets), borrowed(books)
     firsts, lasts, block_of = tape.first, tape.last, tape.block
     nights, ratio, dividend = tape.nights, tape.ratio, tape.dividend
     curve, orders = borrowed(recording.equity), borrowed(recording.orders)
     for tile in range(firsts.size):
         first, last, block = firsts[tile], lasts[tile], block_of[tile]
         for number in range(sets.shape[0]):
-            book = books[number]
+            book = accounts[number]
             where[0], where[1] = number, first
             total, squares = book.total, book.squares
             wake(book, nights[tile], dividend[tile], ratio[tile], close[first - 1], open_[first], rates)
-            rows = sets[number]
+            rows = rows_of[number]
             at = first
             bar = first
             while bar < last:
                 if book.pending != 0.0 or book.touched != 0.0:
                     step(book, open_, close, bar, rates, curve, orders)
                     at = bar + 1
-                change = rule(features, rows, close, bar, last, book)
+                change = rule(columns, rows, close, bar, last, book)
                 if change == last:
                     break
                 if at < change + 1:
