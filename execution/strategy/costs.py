@@ -8,6 +8,7 @@ from typing import Final
 
 from data.errors import UsageError
 
+WHOLE_PRICE_BPS: Final = 10_000.0
 DAYS_PER_YEAR: Final = 365.0  # of what is charged by the night
 
 
@@ -26,6 +27,11 @@ class CostModel:
     interest_bps: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.slippage_bps > WHOLE_PRICE_BPS:
+            raise UsageError(
+                f"the cost model's slippage_bps is {self.slippage_bps:g}, so that selling would cost money",
+                f"Give a number from 0 to {WHOLE_PRICE_BPS:g}.",
+            )
         for name, value in self.items():
             if not 0.0 <= value < float("inf"):
                 raise UsageError(

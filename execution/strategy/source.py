@@ -68,7 +68,7 @@ def _execute(source: str, origin: str, module_name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         exec(compile(source, origin, "exec"), vars(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         if isinstance(error, SlipwayError):
             raise
@@ -81,7 +81,7 @@ def _execute(source: str, origin: str, module_name: str) -> ModuleType:
     return module
 
 
-def _line_of(error: Exception, origin: str) -> int | None:
+def _line_of(error: BaseException, origin: str) -> int | None:
     trace = error.__traceback__
     lines = []
     while trace is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from execution.strategy import CostModel
     from research.backtest import Backtest
+    from research.oracle import Verdict
 
 app = typer.Typer()
 strategy = typer.Typer(no_args_is_help=True)
@@ -123,6 +124,8 @@ def sweep(
     if not as_json:
         skipped = f"{found.skipped:,} sets refused by the strategy; " if found.skipped else ""
         print(f"{skipped}{found.record}")
+    else:
+        typer.echo(str(found.record), err=True)
 
 
 @app.command()
@@ -167,12 +170,17 @@ def backtest(
         strategy, symbols, param, start, end, capital, costs, source, timeframe,
         lot=lot, leverage=leverage, fill=fill,
     )  # fmt: skip
-    facts: dict[str, Any] = {"orders": done.orders.height, **done.statistics}
+    facts: dict[str, Any] = {"orders": done.orders.height, **done.statistics, "record": str(done.record)}
     if report is not None:
         facts["report"] = str(report_of(done).save(report))
+    verdict = None if check is None else _asked(done, check)
+    if verdict is not None and as_json:
+        facts |= {
+            "oracle": verdict.oracle, "why_not_vectorbt": verdict.why_not_vectorbt, "agrees": verdict.agrees
+        }  # fmt: skip
     show_one(facts, title=f"{done.strategy} on {', '.join(done.symbols)}", as_json=as_json)
-    if check is not None:
-        _ask_oracle(done, check, quiet=as_json)
+    if verdict is not None:
+        _tell_oracle(verdict, quiet=as_json)
 
 
 @app.command()
@@ -344,11 +352,15 @@ def _costs(
     return CostModel(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
 
 
-def _ask_oracle(done: "Backtest", oracle: str, *, quiet: bool) -> None:
-    from data.errors import SlipwayError
+def _asked(done: "Backtest", oracle: str) -> "Verdict":
     from research.oracle import check
 
-    verdict = check(done, "vectorbt" if oracle == "vectorbt" else "reference")
+    return check(done, "vectorbt" if oracle == "vectorbt" else "reference")
+
+
+def _tell_oracle(verdict: "Verdict", *, quiet: bool) -> None:
+    from data.errors import SlipwayError
+
     if not quiet:
         if verdict.why_not_vectorbt:
             console().print(

@@ -1,5 +1,6 @@
 """What a person types about strategies, turned into strategies: names, files, parameters, grids."""
 
+import math
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Final
@@ -99,7 +100,7 @@ def write_new(path: Path) -> str:
 
 def _split(strategy: type[Rule], typed: list[str]) -> list[tuple[str, Param[Any], str]]:
     declared = strategy.declared_params()
-    found = []
+    found: list[tuple[str, Param[Any], str]] = []
     for each in typed:
         name, equals, text = each.partition("=")
         if not equals or not text:
@@ -108,6 +109,10 @@ def _split(strategy: type[Rule], typed: list[str]) -> list[tuple[str, Param[Any]
             known = ", ".join(declared) or "none"
             raise UsageError(
                 f"{strategy.__name__} has no parameter {name!r}", f"Its parameters are: {known}."
+            )
+        if any(name == earlier for earlier, _, _ in found):
+            raise UsageError(
+                f"{name} is given twice", f"Say it once: {name}=… with one value, or with commas in a sweep."
             )
         found.append((name, declared[name], text))
     return found
@@ -118,9 +123,12 @@ def _value(declared: Param[Any], text: str) -> Any:
     if kind is str:
         return text
     try:
-        return float(text)  # the strategy makes it an int where one is declared, or says why it cannot
+        number = float(text)  # the strategy makes it an int where one is declared, or says why it cannot
     except ValueError:
-        raise UsageError(f"{declared.name}={text} is not a number", f"Use {declared.bounds()}.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{declared.name}={text} is not a number", f"Use {declared.bounds()}.")
+    return number
 
 
 def _range(strategy: type[Rule], declared: Param[Any], text: str) -> list[Any]:

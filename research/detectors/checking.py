@@ -89,7 +89,8 @@ class _Check:
 
     def result(self) -> StrategyCheck:
         self.findings += made_of(self.strategy)
-        impure = list(impurities(self.features, self.history[self.main]))
+        remade = type(self.strategy)(**self.strategy.params()).feature_specs()
+        impure = list(impurities(self.features, remade, self.history[self.main]))
         self.findings += impure
         if not impure:
             self.findings.append(Finding("purity", "pass", "every feature is a function of the bars alone"))

@@ -36,9 +36,14 @@ def _reads(strategy: Strategy | Portfolio) -> str:
     return f"decide reads {'features and its position' if written.__code__.co_argcount == 2 else 'features only'}"
 
 
-def impurities(features: Mapping[str, Feature], bars: BarArrays) -> Iterator[Finding]:
-    """Features that raise, that write into the bars, or that give something else the second time."""
-    first, again = read(features, bars), read(features, bars)
+def impurities(
+    features: Mapping[str, Feature], remade: Mapping[str, Feature], bars: BarArrays
+) -> Iterator[Finding]:
+    """Features that raise, that write into the bars, or that give something else the second time.
+
+    `remade`: what `features()` of another instance with the same parameters returned.
+    """
+    first, again = read(features, bars), read(remade, bars)
     for name, feature in features.items():
         if name in first.raised:
             yield Finding("purity", "fail", f"it fails: {first.raised[name]}", name, "Correct the feature.")

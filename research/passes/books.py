@@ -139,7 +139,7 @@ def books_of(
     `actions` (data.instruments.ACTION_SCHEMA) are the splits and dividends inside it, when the prices are raw.
     """
     check_bars(bars)
-    since_us = _instant_us(trade_from)
+    since_us = instant_us(trade_from)
     return [_book(symbol, frame, since_us, trade_from, actions) for symbol, frame in _by_symbol(bars)]
 
 
@@ -267,7 +267,8 @@ def rows_of(strategies: Sequence[Rule]) -> tuple[dict[Feature, int], NDArray[np.
     return rows, np.array(sets, dtype=np.int64)
 
 
-def _instant_us(instant: date | datetime | None) -> int | None:
+def instant_us(instant: date | datetime | None) -> int | None:
+    """Microseconds UTC; a date begins at its midnight."""
     if instant is None:
         return None
     if not isinstance(instant, datetime):

@@ -74,7 +74,8 @@ def checked_grid(strategy: type[Rule], grid: Grid) -> dict[str, tuple[Any, ...]]
         listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
         if not listed:
             raise UsageError(f"the grid has no values for {name}", "Give each parameter at least one value.")
-        checked[name] = tuple(declared[name].checked(value, strategy.__name__) for value in listed)
+        values = (declared[name].checked(value, strategy.__name__) for value in listed)
+        checked[name] = tuple(dict.fromkeys(values))  # said twice it is tried once, and counts once
     return checked
 
 

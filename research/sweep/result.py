@@ -1,6 +1,6 @@
 """What a sweep found: a row per parameter set, its returns by block, and where it is on record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ class Sweep:
     """one row per set: its parameters, then its statistics (research.statistics.NAMES)"""
     blocks: Blocks
     """sums of returns by stretch of time, in the order of the rows: what validation combines"""
+    bars: pl.DataFrame = field(repr=False)
+    """what it ran over"""
     symbols: tuple[str, ...]
     capital: float
     costs: CostModel

@@ -218,7 +218,8 @@ def _listed(strategy: type[Rule], listed: Sequence[Mapping[str, Any] | Rule]) ->
     if not listed:
         raise UsageError("the list has no sets", "Give at least one, such as {'fast': 10}.")
     refuse_too_many(len(listed), "the list")
-    return [_one(strategy, number, each) for number, each in enumerate(listed, 1)]
+    made = (_one(strategy, number, each) for number, each in enumerate(listed, 1))
+    return list(dict.fromkeys(made))  # said twice it is tried once, and counts once
 
 
 def _one(strategy: type[Rule], number: int, given: Mapping[str, Any] | Rule) -> Rule:

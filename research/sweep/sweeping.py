@@ -90,7 +90,7 @@ def sweep(
             done.append((prepared, prepared.frame(tallies), prepared.blocks(tallies)))
             plan.learn(done[-1][1])
             first += len(batch)
-    found = _found(strategy, done, plan, capital, costs, time.perf_counter() - began)
+    found = _found(strategy, bars, done, plan, capital, costs, time.perf_counter() - began)
     found = _recorded(found, bars, terms, search, record)
     parts.discard()
     return found
@@ -125,6 +125,7 @@ def _engine(
 
 def _found(
     strategy: type[Rule],
+    bars: pl.DataFrame,
     done: list[tuple[Prepared, pl.DataFrame, Blocks]],
     plan: Plan,
     capital: float,
@@ -142,6 +143,7 @@ def _found(
             totals=np.concatenate([each.totals for _, _, each in done]),
             squares=np.concatenate([each.squares for _, _, each in done]),
         ),
+        bars=bars,
         symbols=prepared.symbols,
         capital=capital,
         costs=costs,

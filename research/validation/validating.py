@@ -10,7 +10,8 @@ import polars as pl
 from data.errors import UsageError
 from data.notebook_bar import notebook_bar
 from execution.strategy import CostModel, Rule
-from research.records import Record, known_actions, record_validation, trials
+from research.passes.books import instant_us
+from research.records import Record, keep_out_of_holdout, known_actions, record_validation, trials
 from research.records.inputs import family_of
 from research.sweep import Sweep, sweep
 from research.validation.case import Case
@@ -51,7 +52,8 @@ def validate(
             tried, bars, grid or {}, capital=capital or 100_000.0, costs=costs, trade_from=trade_from,
             record=record, **terms,
         )  # fmt: skip
-    _refuse_other_bars(swept, bars)
+    _refuse_other_bars(swept, bars, trade_from)
+    keep_out_of_holdout(swept.strategy, bars)
     if terms.get("actions") is None:
         terms["actions"] = known_actions(bars)
     case = Case(
@@ -105,13 +107,19 @@ def _earlier_trials(swept: Sweep) -> int | None:
     """Sets of the family on record beside this sweep's own; None if it is on no record."""
     if not isinstance(swept.record, Record):
         return None
-    return max(0, trials(family_of(swept.strategy)).sets - swept.frame.height)
+    return max(0, trials(family_of(swept.strategy)).sets - len(set(_sets(swept))))
 
 
-def _refuse_other_bars(swept: Sweep, bars: pl.DataFrame) -> None:
-    last = None if bars.is_empty() else bars["ts_utc"].max()
-    if tuple(bars["symbol"].unique().sort()) != tuple(sorted(swept.symbols)) or last != swept.last_utc:
+def _refuse_other_bars(swept: Sweep, bars: pl.DataFrame, trade_from: date | datetime | None) -> None:
+    if not swept.bars.equals(bars):
         raise UsageError(
             "these are not the bars that the sweep ran over",
             "Give validate the very bars that sweep was given.",
+        )
+    since_us = instant_us(trade_from) or 0
+    first_us = bars["ts_utc"].dt.epoch("us").filter(bars["ts_utc"].dt.epoch("us") >= since_us).min()
+    if first_us != round(swept.first_utc.timestamp() * 1e6):
+        raise UsageError(
+            f"the sweep traded from {swept.first_utc:%Y-%m-%d %H:%M} UTC on, which trade_from={trade_from} is not",
+            "Give validate the trade_from that sweep was given.",
         )

@@ -28,7 +28,7 @@ def run(*words: str) -> str:
     if isinstance(done.exception, SlipwayError):
         raise done.exception
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def fails(*words: str) -> str:
@@ -128,6 +128,8 @@ def test_what_makes_no_sense_is_said_in_a_sentence(words: list[str], says: str) 
         ("fast=5:60:0.00001", "has 5,500,001 values"),
         ("fast=1:60:1", "Crossover.fast is 1.0, out of bounds"),
         ("fast=a:b", "fast=a is not a number"),
+        ("fast=5:10:nan", "fast=nan is not a number"),
+        ("fast=5:inf", "fast=inf is not a number"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_said_in_a_sentence(grid: str, says: str) -> None:

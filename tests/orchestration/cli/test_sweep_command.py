@@ -29,7 +29,7 @@ def run(*words: str) -> str:
     if isinstance(done.exception, SlipwayError):
         raise done.exception
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def fails(*words: str) -> str:

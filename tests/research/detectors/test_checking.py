@@ -174,6 +174,27 @@ def _is_named(bug: str, market: pl.DataFrame) -> None:
         assert "research looked ahead, which live cannot" in told["live form"].evidence
 
 
+CALLS = [0]
+
+
+class Counting(Strategy):
+    """Other features for the same parameters, every time."""
+
+    def features(self) -> dict[str, Feature]:
+        CALLS[0] += 1
+        return {"mean": sma("close", 10 + CALLS[0])}
+
+    @staticmethod
+    def decide(x: Any) -> float:
+        return 1.0 if x.mean > 100.0 else 0.0
+
+
+def test_features_that_come_out_otherwise_the_second_time_are_named() -> None:
+    checked = check_strategy(Counting())
+    assert not checked.ok
+    assert "it gives other values for the same bars the second time" in str(checked)
+
+
 def test_decisions_that_depend_on_where_the_data_begins_fail(market: pl.DataFrame) -> None:
     check = compared("obv", market)
     assert failed(check) == {("warm-up of decisions", None)}

@@ -1,6 +1,7 @@
 """One verdict: every check with its numbers, the ledger's count in it, nothing passed without evidence."""
 
 from dataclasses import replace
+from datetime import date
 
 import polars as pl
 import pytest
@@ -74,6 +75,25 @@ def test_a_verdict_passes_only_if_every_check_has_evidence_and_passes(edge: pl.D
     assert named(blind)["overfitting"] is None
     assert not blind.passed
     assert [check.name for check in blind.failed] == ["overfitting"]
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("database_url")
+def test_values_said_twice_are_tried_once_and_hide_no_earlier_trial(edge: pl.DataFrame) -> None:
+    sweep(Crossover, edge, {"fast": range(3, 43, 8), "slow": range(60, 140, 16)}, lot=LOT)
+    twice = {name: [*values, *values] for name, values in GRID.items()}
+    judged = validate(Crossover, edge, twice, lot=LOT)
+    assert (judged.evidence.sets, judged.evidence.earlier_trials) == (25, 25)
+
+
+def test_a_sweep_is_judged_on_its_own_bars_from_its_own_start(edge: pl.DataFrame) -> None:
+    swept = sweep(Crossover, edge, {"fast": [5, 10], "slow": [60]}, lot=LOT, record=False)
+    dearer = edge.with_columns(pl.col("open", "high", "low", "close") * pl.lit(1.0001))
+    for other in (dearer, edge.tail(-1)):
+        with pytest.raises(UsageError, match="these are not the bars that the sweep ran over"):
+            validate(swept, other, record=False)
+    with pytest.raises(UsageError, match="which trade_from=2030-01-01 is not"):
+        validate(swept, edge, trade_from=date(2030, 1, 1), record=False)
 
 
 def test_noise_is_not_believed() -> None:
