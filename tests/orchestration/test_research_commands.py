@@ -60,8 +60,11 @@ def test_a_backtest_tells_its_statistics_and_is_checked(tmp_path: Path) -> None:
     said = run(*words, "--check", "reference", "--report", str(tmp_path / "page.html"))
     assert "They agree within 1e-09." in said
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
-    facts: dict[str, Any] = json.loads(run(*words, "--json"))
+    facts: dict[str, Any] = json.loads(run(*words, "--check", "reference", "--json"))
     assert facts["orders"] > 0
+    assert facts["record"].startswith("run ")
+    assert f"record {facts['record']}" in " ".join(said.split())
+    assert (facts["oracle"], facts["agrees"]) == ("reference", True)
     assert {"sharpe", "max_drawdown", "trades"} <= facts.keys()
 
 
@@ -113,6 +116,14 @@ def test_the_library_is_listed() -> None:
             "there is no statistic 'luck'. Rank by one of: total_return",
         ),
         (["backtest", "crossover", "AAA", "--check", "magic"], "there is no oracle 'magic'"),
+        (
+            ["backtest", "crossover", "AAA", "-p", "fast=10", "-p", "fast=12"],
+            "fast is given twice. Say it once",
+        ),
+        (
+            ["backtest", "crossover", "AAA", *RANGE, "--slippage-bps", "20000"],
+            "the cost model's slippage_bps is 20000, so that selling would cost money",
+        ),
         (["strategy", "new", "idea.txt"], "idea.txt is not the name of a Python file. End it with .py."),
     ],
 )

@@ -47,6 +47,7 @@ from research.records.provenance import content_hash
 from research.strategies.crossover import Crossover
 from research.strategies.momentum import Momentum
 from research.sweep import Sweep, sweep
+from research.validation import validate
 
 Walk = Callable[..., pl.DataFrame]
 
@@ -401,6 +402,11 @@ def test_a_sealed_holdout_stops_the_backtest_and_what_slipped_through_is_not_sho
     with pytest.raises(Refused, match="reaches into crossover's holdout"):
         record_backtest(backtested(seen))
     before = seen.filter(pl.col("ts_utc").dt.date() < LAST)
+    found = sweep(Crossover, before, {"fast": FAST, "slow": SLOW}, record=False)
+    with pytest.raises(Refused, match="reaches into crossover's holdout"):
+        validate(
+            replace(found, bars=seen), seen, record=False
+        )  # were the bars forged, the seal would still hold
     keep_out_of_holdout(Crossover, before)
     assert kept(record_backtest(backtested(before))).is_new
     with connect() as connection:

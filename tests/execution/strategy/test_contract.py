@@ -225,3 +225,8 @@ def test_deciding_loads_no_pandas() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_a_source_that_ends_the_process_is_one_that_cannot_be_loaded() -> None:
+    with pytest.raises(UsageError, match="cannot be loaded: line 2: SystemExit"):
+        load_strategy("import sys\nsys.exit(0)")
