@@ -27,17 +27,17 @@ class CostModel:
     interest_bps: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.slippage_bps > WHOLE_PRICE_BPS:
-            raise UsageError(
-                f"the cost model's slippage_bps is {self.slippage_bps:g}, so that selling would cost money",
-                f"Give a number from 0 to {WHOLE_PRICE_BPS:g}.",
-            )
         for name, value in self.items():
             if not 0.0 <= value < float("inf"):
                 raise UsageError(
                     f"the cost model's {name} is {value}",
                     "Give a number of zero or more.",
                 )
+        if self.slippage_bps > WHOLE_PRICE_BPS:
+            raise UsageError(
+                f"the cost model's slippage_bps is {self.slippage_bps:g}, so that selling would cost money",
+                f"Give a number from 0 to {WHOLE_PRICE_BPS:g}.",
+            )
 
     def items(self) -> list[tuple[str, float]]:
         """Every cost by its name."""
