@@ -13,7 +13,7 @@ from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
 from execution.strategy.rule import check_made
-from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, check_bars, feature_table
+from research.passes.books import LEVERAGE, Book, Fill, Terms, books_of, check_bars, feature_table, rows_of
 from research.passes.desk import Desk
 from research.passes.running import Tallies, recording_of, run_pass
 from research.passes.universes import LaidOut
@@ -157,8 +157,9 @@ class _Run:
 def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
     desk = Desk(books, terms.capital * len(books))
     each, curves, orders = [], [], []
+    rows, sets = rows_of([strategy])
     for book in books:
-        table, sets = feature_table(book, [strategy], terms.delay_bars)
+        table = feature_table(book, rows, terms.delay_bars)
         recording = recording_of(len(book.ts_us))
         tallies, ordered = run_pass(type(strategy), book, terms, table, sets, book.tape(terms), recording)
         each.append(tallies)
@@ -174,7 +175,8 @@ def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
 
 def _run_portfolio(strategy: Portfolio, books: Sequence[Book], terms: Terms) -> _Run:
     laid = LaidOut(books, terms)
-    features, sets = laid.features([strategy])
+    rows, sets = rows_of([strategy])
+    features = laid.features(rows)
     recording = laid.recording()
     tallies, ordered = laid.run(type(strategy), features, sets, recording)
     orders = recording.orders[:ordered]

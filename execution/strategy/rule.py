@@ -49,7 +49,6 @@ class Rule:
         if why:
             raise Senseless(f"{self!r} makes no sense: {why}", "Choose parameters that go together.")
         self._specs = _checked_features(self)
-        self._made = tuple(self._specs.values())
         from execution.strategy.compiled import compile_rule  # numba loads with the first strategy made
 
         self._compiled = compile_rule(type(self), tuple(self._specs))
@@ -95,11 +94,6 @@ class Rule:
     def feature_specs(self) -> dict[str, Feature]:
         """What `features()` returned, checked, in its order."""
         return dict(self._specs)
-
-    @property
-    def features_made(self) -> tuple[Feature, ...]:
-        """The same without their names, for those who ask a thousand sets."""
-        return self._made
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self._params.items())

@@ -1,7 +1,6 @@
 """`slipway report`: a page about a run on record, about several side by side, or about a strategy on past bars."""
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,10 +8,17 @@ import typer
 
 from data.errors import UsageError
 from orchestration.cli.render import progress
-from orchestration.cli.research import Capital, Commission, Day, Params, Slippage, strategy_of
+from orchestration.cli.research import (
+    Capital,
+    Commission,
+    Day,
+    Params,
+    Slippage,
+    backtest_of,
+    costs_of,
+)
 
 if TYPE_CHECKING:
-    from research.backtest import Backtest
     from research.reports import Report
 
 app = typer.Typer()
@@ -60,9 +66,8 @@ def report(
 
         def make(told: Callable[[int, int, str], None]) -> "Report":
             told(0, 2, "backtest")
-            done = _backtest(
-                words, param or [], start, end, capital, (slippage_bps, commission_bps), source, timeframe
-            )
+            costs = costs_of(slippage_bps, commission_bps)
+            done = backtest_of(words[0], words[1:], param, start, end, capital, costs, source, timeframe)
             told(1, 2, "drawing")
             return report_of(done)
     else:
@@ -112,26 +117,3 @@ def _refuse_terms(context: typer.Context) -> None:
 def _was_given(context: typer.Context, name: str) -> bool:
     told = context.get_parameter_source(name)
     return told is not None and told.name == "COMMANDLINE"
-
-
-def _backtest(
-    words: list[str],
-    param: list[str],
-    start: datetime | None,
-    end: datetime | None,
-    capital: float,
-    cost_bps: tuple[float, float],
-    source: str,
-    timeframe: str,
-) -> "Backtest":
-    from research import CostModel, backtest, bars
-
-    made = strategy_of(words[0], param)
-    first, last = start.date() if start else None, end.date() if end else None
-    slippage, commission = cost_bps
-    return backtest(
-        made,
-        bars(words[1:], timeframe, first, last, source=source),
-        capital=capital,
-        costs=CostModel(slippage_bps=slippage, commission_bps=commission),
-    )

@@ -105,7 +105,7 @@ def sweep(
             bars,
             search,
             capital=capital,
-            costs=_costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
+            costs=costs_of(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
             lot=lot,
             leverage=leverage,
             fill=fill,
@@ -165,8 +165,8 @@ def backtest(
         raise UsageError("the engine execution cannot backtest yet", "Use --engine fused.")
     if engine != "fused":
         raise UsageError(f"there is no engine {engine!r}", "Use --engine fused.")
-    costs = _costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
-    done = _backtest(
+    costs = costs_of(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
+    done = backtest_of(
         strategy, symbols, param, start, end, capital, costs, source, timeframe,
         lot=lot, leverage=leverage, fill=fill,
     )  # fmt: skip
@@ -221,7 +221,7 @@ def validate(
             bars,
             grid,
             capital=capital,
-            costs=_costs(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
+            costs=costs_of(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps),
             lot=lot,
             leverage=leverage,
             fill=fill,
@@ -307,7 +307,7 @@ def strategy_of(name_or_path: str, params: list[str]) -> Any:
     return chosen(**params_of(chosen, params))
 
 
-def _backtest(
+def backtest_of(
     name: str,
     symbols: list[str],
     param: list[str] | None,
@@ -319,11 +319,12 @@ def _backtest(
     timeframe: str,
     **terms: Any,
 ) -> "Backtest":
-    from research import backtest as backtest_of
+    """A backtest on the lake's bars, from what was typed."""
+    from research import backtest as run
 
     made = strategy_of(name, param or [])
     bars = _bars(symbols, start, end, source, timeframe)
-    return backtest_of(made, bars, capital=capital, costs=costs, **terms)
+    return run(made, bars, capital=capital, costs=costs, **terms)
 
 
 def _bars(
@@ -340,13 +341,14 @@ def _bars(
     )
 
 
-def _costs(
+def costs_of(
     slippage_bps: float,
     commission_bps: float,
     commission_min: float = 0.0,
     borrow_bps: float = 0.0,
     interest_bps: float = 0.0,
 ) -> "CostModel":
+    """The cost model that was typed."""
     from execution.strategy import CostModel
 
     return CostModel(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)

@@ -1,6 +1,6 @@
 """Bars made ready for passes: one book per symbol, its prices cut into tiles, equal features computed once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final, Literal
@@ -235,18 +235,15 @@ def _without_splits(bars: BarArrays, ratio: FloatArray) -> BarArrays:
     return BarArrays(*prices, bars.volume * later, bars.ts_us, bars.calendar)
 
 
-def feature_table(
-    book: Book, strategies: Sequence[Rule], delay_bars: int = 0
-) -> tuple[FloatArray, NDArray[np.int64]]:
-    """(distinct features × bars, strategies × features as rows of the former)."""
-    rows, sets = rows_of(strategies)
+def feature_table(book: Book, rows: Mapping[Feature, int], delay_bars: int = 0) -> FloatArray:
+    """Distinct features × bars, each in the row that `rows_of` gave it."""
     table = room(len(rows), len(book.ts_us))
     lay_down(rows, book.bars, table)
     if delay_bars:
         late = np.full_like(table, np.nan)
         late[:, delay_bars:] = table[:, :-delay_bars]
         table = late
-    return table, sets
+    return table
 
 
 def rows_of(strategies: Sequence[Rule]) -> tuple[dict[Feature, int], NDArray[np.int64]]:
@@ -258,7 +255,7 @@ def rows_of(strategies: Sequence[Rule]) -> tuple[dict[Feature, int], NDArray[np.
     sets = []
     for strategy in strategies:
         of_it = []
-        for spec in strategy.features_made:
+        for spec in strategy.feature_specs().values():
             row = known.get(id(spec))
             if row is None:
                 row = known[id(spec)] = rows.setdefault(spec, len(rows))

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from data.errors import UsageError
 from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
+from execution.strategy.features import Feature
 from execution.strategy.rule import Rule
 from research.passes.account import TALLY
 from research.passes.books import BLOCKS, LEVERAGE, Book, Fill, Terms, books_of, feature_table, rows_of
@@ -92,32 +93,37 @@ class _PreparedBooks(Prepared):
         strategy: type[Strategy],
         books: Sequence[Book],
         sets: Sequence[Strategy],
+        rows: Mapping[Feature, int],
+        read: NDArray[np.int64],
         terms: Terms,
         blocks: int,
     ) -> None:
-        self._books = books
+        self._books, self._read = books, read
         self._desk = Desk(books, terms.capital * len(books), blocks)
         symbols = [book.symbol for book in books]
         super().__init__(
             strategy, sets, terms, symbols, self._desk.capital, self._desk.ts_us, self._desk.bounds
         )
         self._tapes = [book.tape(terms, blocks) for book in books]
-        self._tables = [feature_table(book, sets, terms.delay_bars) for book in books]
+        self._tables = [feature_table(book, rows, terms.delay_bars) for book in books]
         kernel_of(strategy), rule_of(strategy)  # once, before threads race for them
 
     def run(self, chunk: slice) -> FloatArray:
         if len(self._books) == 1:
-            table, rows = self._tables[0]
-            tape = self._tapes[0]
-            return _rows(run_pass(self.strategy, self._books[0], self.terms, table, rows[chunk], tape)[0])
+            table, tape = self._tables[0], self._tapes[0]
+            return _rows(
+                run_pass(self.strategy, self._books[0], self.terms, table, self._read[chunk], tape)[0]
+            )
         return np.concatenate([_rows(self._one(number)) for number in range(len(self.sets))[chunk]])
 
     def _one(self, number: int) -> Tallies:
         nothing = no_recording()
         recordings = [nothing._replace(equity=np.zeros(len(book.ts_us))) for book in self._books]
         each = [
-            run_pass(self.strategy, book, self.terms, table, rows[number : number + 1], tape, recording)[0]
-            for book, tape, (table, rows), recording in zip(
+            run_pass(
+                self.strategy, book, self.terms, table, self._read[number : number + 1], tape, recording
+            )[0]
+            for book, tape, table, recording in zip(
                 self._books, self._tapes, self._tables, recordings, strict=True
             )
         ]
@@ -132,18 +138,20 @@ class _PreparedPortfolio(Prepared):
         strategy: type[Portfolio],
         books: Sequence[Book],
         sets: Sequence[Portfolio],
+        rows: Mapping[Feature, int],
+        read: NDArray[np.int64],
         terms: Terms,
         blocks: int,
     ) -> None:
-        self._laid = LaidOut(books, terms, blocks)
+        self._laid, self._read = LaidOut(books, terms, blocks), read
         super().__init__(
             strategy, sets, terms, self._laid.symbols, terms.capital, self._laid.ts_us, self._laid.bounds
         )
-        self._features, self._rows = self._laid.features(sets)
+        self._features = self._laid.features(rows)
         portfolio_kernel(), rule_of(strategy)
 
     def run(self, chunk: slice) -> FloatArray:
-        return _rows(self._laid.run(self.strategy, self._features, self._rows[chunk])[0])
+        return _rows(self._laid.run(self.strategy, self._features, self._read[chunk])[0])
 
 
 def prepare(
@@ -166,17 +174,18 @@ def prepare(
     Bars before `trade_from` only warm up features.
     """
     books = books_of(bars, trade_from, actions)
-    refuse_what_does_not_fit(books, sets)
+    rows, read = rows_of(sets)
+    refuse_what_does_not_fit(books, len(rows))
     shared = issubclass(strategy, Portfolio)
     share = capital if shared else capital / len(books)
     terms = Terms(share, costs or CostModel(), lot, leverage, fill, delay_bars)
     kind: Any = _PreparedPortfolio if shared else _PreparedBooks
-    made: Prepared = kind(strategy, books, sets, terms, blocks)
+    made: Prepared = kind(strategy, books, sets, rows, read, terms, blocks)
     return made
 
 
-def refuse_what_does_not_fit(books: Sequence[Book], sets: Sequence[Rule]) -> None:
-    distinct = len(rows_of(sets)[0])
+def refuse_what_does_not_fit(books: Sequence[Book], distinct: int) -> None:
+    """Of so many distinct features."""
     needed = distinct * sum(len(book.ts_us) for book in books) * 8
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > available / 2:

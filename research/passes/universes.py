@@ -1,6 +1,6 @@
 """The bars of a portfolio laid on one line of instants, its features with them, and one call of its kernel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from data.errors import UsageError
 from execution.strategy import Portfolio, costs, sizing
 from execution.strategy.arrays import FloatArray
 from execution.strategy.costs import borrow_fee
+from execution.strategy.features import Feature
 from execution.strategy.sizing import round_to_lot
 from research.passes.account import ORDER, Rates, Recording, machine_code, opened_books
 from research.passes.books import BLOCKS, Book, Terms, block_bounds, feature_table, nights_between
@@ -56,12 +57,10 @@ class LaidOut:
             axis=1,
         )
 
-    def features(self, sets: Sequence[Portfolio]) -> tuple[FloatArray, NDArray[np.int64]]:
-        """(distinct features × instants × symbols, sets × features as rows of the former)."""
-        tables = [feature_table(book, sets, self.terms.delay_bars) for book in self.books]
-        rows = tables[0][1]
-        laid = [self._lay([table[row] for table, _ in tables]) for row in range(len(tables[0][0]))]
-        return np.stack(laid), rows
+    def features(self, rows: Mapping[Feature, int]) -> FloatArray:
+        """Distinct features × instants × symbols: the last known value of each, NaN before its first bar."""
+        tables = [feature_table(book, rows, self.terms.delay_bars) for book in self.books]
+        return np.stack([self._lay([table[row] for table in tables]) for row in range(len(rows))])
 
     def run(
         self,

@@ -1,6 +1,6 @@
 """validate: a sweep's best set on trial."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
@@ -66,7 +66,10 @@ def validate(
         trade_from=trade_from,
     )
     evidence = gather(
-        case, earlier_trials=_earlier_trials(swept), seed=seed, progress=progress or _in_the_notebook()
+        case,
+        earlier_trials=_earlier_trials(swept, case.sets),
+        seed=seed,
+        progress=progress or _in_the_notebook(),
     )
     asked = thresholds or Thresholds()
     judged = Validation(evidence.result.strategy, checks_of(evidence, asked), evidence)
@@ -103,11 +106,11 @@ def _sets(swept: Sweep) -> list[Any]:
     ]
 
 
-def _earlier_trials(swept: Sweep) -> int | None:
+def _earlier_trials(swept: Sweep, sets: Sequence[Any]) -> int | None:
     """Sets of the family on record beside this sweep's own; None if it is on no record."""
     if not isinstance(swept.record, Record):
         return None
-    return max(0, trials(family_of(swept.strategy)).sets - len(set(_sets(swept))))
+    return max(0, trials(family_of(swept.strategy)).sets - len(set(sets)))
 
 
 def _refuse_other_bars(swept: Sweep, bars: pl.DataFrame, trade_from: date | datetime | None) -> None:
@@ -117,7 +120,8 @@ def _refuse_other_bars(swept: Sweep, bars: pl.DataFrame, trade_from: date | date
             "Give validate the very bars that sweep was given.",
         )
     since_us = instant_us(trade_from) or 0
-    first_us = bars["ts_utc"].dt.epoch("us").filter(bars["ts_utc"].dt.epoch("us") >= since_us).min()
+    opened_us = bars["ts_utc"].dt.epoch("us")
+    first_us = opened_us.filter(opened_us >= since_us).min()
     if first_us != round(swept.first_utc.timestamp() * 1e6):
         raise UsageError(
             f"the sweep traded from {swept.first_utc:%Y-%m-%d %H:%M} UTC on, which trade_from={trade_from} is not",

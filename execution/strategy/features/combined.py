@@ -82,7 +82,7 @@ class Combined(Exact, ABC):
         """From the parts at one bar: the operations of `whole`, in their order."""
 
     def batch(self, bars: BarArrays) -> tuple[FloatArray]:
-        columns = dict(feature_columns(self.parts(), bars))
+        columns = feature_columns(self.parts(), bars)
         return (self.whole(*(columns[part] for part in self.parts())),)
 
     def incremental(self, history: BarArrays) -> Running:

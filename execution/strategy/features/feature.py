@@ -1,7 +1,7 @@
 """What a feature is: one output of a computation that has a form for whole columns and a form for one bar more."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
@@ -107,12 +107,11 @@ def lay_down(features: Mapping[Feature, int], bars: BarArrays, table: FloatArray
             pass
 
 
-def feature_columns(features: Iterable[Feature], bars: BarArrays) -> Iterator[tuple[Feature, FloatArray]]:
-    """Every feature over these bars, one after the other; what several of them come from is computed once."""
-    for computation, of_it in _by_computation(features).items():
-        outputs = computation.batch(bars)
-        for feature in of_it:
-            yield feature, outputs[feature.output]
+def feature_columns(features: Iterable[Feature], bars: BarArrays) -> dict[Feature, FloatArray]:
+    """Every feature over these bars; what several of them come from is computed once."""
+    wanted = _by_computation(features)
+    outputs = {computation: computation.batch(bars) for computation in wanted}
+    return {each: outputs[each.computation][each.output] for of_it in wanted.values() for each in of_it}
 
 
 def _by_computation(features: Iterable[Feature]) -> dict[Computation, list[Feature]]:
