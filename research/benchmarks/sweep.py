@@ -20,6 +20,7 @@ import polars as pl
 
 from execution.strategy import Strategy, load_strategy
 from research.benchmarks.market import random_market
+from research.passes.books import BLOCKS, block_bounds
 from research.statistics import bars_per_year
 from research.sweep import sweep
 
@@ -136,6 +137,7 @@ def peak_mb():  # getrusage would tell the highest of whoever started this proce
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
 from execution.strategy import load_strategy
 from research.benchmarks.market import random_market
+from research.passes.books import BLOCKS, block_bounds
 from research import sweep
 market = random_market({bars})
 fast, slow = range(5, 30), range(40, 40 + 5 * ({sets} // 25), 5)
@@ -174,10 +176,12 @@ def _ours(source: str) -> Callable[[pl.DataFrame, Grid], Any]:
     return run
 
 
-def _numpy(market: pl.DataFrame, grid: Grid) -> list[tuple[float, ...]]:
+def _numpy(market: pl.DataFrame, grid: Grid) -> list[tuple[Any, ...]]:
+    """All that a sweep of ours tells, but for whole shares: all of the equity is held, or nothing."""
     close = market["close"].to_numpy()
     change = np.diff(close, prepend=close[0]) / close
     year = bars_per_year(market["ts_utc"])
+    blocks = block_bounds(len(close), BLOCKS)[:-1]
     sums = np.concatenate(([0.0], np.cumsum(close)))
 
     def average(window: int) -> Any:
@@ -186,22 +190,32 @@ def _numpy(market: pl.DataFrame, grid: Grid) -> list[tuple[float, ...]]:
         return means
 
     averages = {window: average(window) for pair in grid for window in pair}
-    rows: list[tuple[float, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     for fast, slow in grid:
         held = np.concatenate(([0.0], (averages[fast] > averages[slow])[:-1].astype(float)))
         turned = np.abs(np.diff(held, prepend=0.0))
         returns = held * change - turned * SLIPPAGE
         equity = np.cumprod(1.0 + returns)
         downside = np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2))
+        drawdown = (equity / np.maximum.accumulate(equity)).min() - 1.0
+        growth = equity[-1] ** (year / len(equity)) - 1.0
+        bought, sold = np.flatnonzero(np.diff(held, prepend=0.0) > 0), np.flatnonzero(np.diff(held) < 0) + 1
+        traded = turned @ equity
         rows.append(
             (
                 equity[-1] - 1.0,
-                equity[-1] ** (year / len(equity)) - 1.0,
+                growth,
                 returns.mean() / returns.std(ddof=1) * year**0.5,
                 returns.mean() / downside * year**0.5,
-                (equity / np.maximum.accumulate(equity)).min() - 1.0,
-                turned.sum() // 2,
+                drawdown,
+                growth / -drawdown,
+                len(sold),
+                np.mean(equity[sold] > equity[bought[: len(sold)] - 1]),
+                traded / equity.mean() * year / len(equity),
                 held.mean(),
+                traded * SLIPPAGE,
+                np.add.reduceat(returns, blocks),
+                np.add.reduceat(returns * returns, blocks),
             )
         )
     return rows

@@ -234,6 +234,7 @@ def test_the_api_describes_itself_completely(trader: httpx.Client) -> None:
     assert "HTTPValidationError" not in json.dumps(described)
 
 
+@pytest.mark.full
 def test_answers_tell_the_browser_to_be_strict(monitor: Monitor) -> None:
     for path in ("/health", "/api/accounts", "/"):
         headers = httpx.get(monitor.url + path).headers
@@ -245,6 +246,7 @@ def test_answers_tell_the_browser_to_be_strict(monitor: Monitor) -> None:
     assert stranger.status_code == 400
 
 
+@pytest.mark.full
 def test_a_page_that_is_not_built_says_how(start_monitor: Callable[..., Monitor], tmp_path: Any) -> None:
     monitor = start_monitor(page_dir=tmp_path)
     answer = httpx.get(monitor.url)

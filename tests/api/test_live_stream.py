@@ -178,6 +178,7 @@ def test_prices_come_from_redis_and_are_not_numbered(monitor: Monitor, floor: Fl
     assert tick == {"symbol": "AAA", "ts_utc": "2026-11-19T14:30:00Z", "last": 50.75}
 
 
+@pytest.mark.full
 def test_a_hint_over_redis_is_faster_than_the_poll(monitor: Monitor, floor: Floor) -> None:
     """Ten changes one after the other: a second each if they waited for the poll."""
     with screen(monitor) as watching:

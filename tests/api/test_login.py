@@ -45,6 +45,7 @@ def read(token: str) -> str:
     return Tokens(KEY, minutes=15).read(token).name
 
 
+@pytest.mark.full
 def test_a_log_in_gives_a_token_that_opens_the_doors(monitor: Monitor) -> None:
     monitor.add_user("ada", "trader")
     session = monitor.login("ada").json()
@@ -52,6 +53,7 @@ def test_a_log_in_gives_a_token_that_opens_the_doors(monitor: Monitor) -> None:
     assert ask(monitor, session["token"]).json() == {"name": "ada", "role": "trader"}
 
 
+@pytest.mark.full
 def test_a_wrong_name_and_a_wrong_password_look_the_same(monitor: Monitor) -> None:
     monitor.add_user("ada", "viewer")
     wrong, unknown = monitor.login("ada", "not-it"), monitor.login("nobody", "not-it")
@@ -89,6 +91,7 @@ def test_a_token_signed_by_somebody_else_or_by_nobody_is_refused() -> None:
             read(token)
 
 
+@pytest.mark.full
 def test_a_bad_token_opens_no_door(monitor: Monitor) -> None:
     monitor.token("viewer")
     assert ask(monitor, forge(monitor.key)).status_code == 200
@@ -149,6 +152,7 @@ def test_the_token_key_is_made_once_and_for_its_owner_only(state_dir: Path) -> N
     assert (keys / "api-token.key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.full
 def test_the_first_admin_is_made_once_and_shown_in_a_private_file(database_url: str, state_dir: Path) -> None:
     name, password = ensure_admin(database_url)
     assert password is not None
@@ -161,12 +165,14 @@ def test_the_first_admin_is_made_once_and_shown_in_a_private_file(database_url: 
     assert password not in json.dumps(stored)
 
 
+@pytest.mark.full
 def test_the_first_admin_can_log_in(monitor: Monitor) -> None:
     name, password = ensure_admin(monitor.database_url)
     assert password is not None
     assert monitor.login(name, password).json()["role"] == "admin"
 
 
+@pytest.mark.full
 def test_production_makes_up_no_password(database_url: str, state_dir: Path) -> None:
     production = DataSettings(env="production")
     with pytest.raises(Refused, match="SLIPWAY_API_ADMIN_PASSWORD"):

@@ -217,6 +217,7 @@ def at_once(*deeds: Callable[[], object]) -> None:
             running.result(60)
 
 
+@pytest.mark.full
 def test_two_who_bring_the_same_bars_at_once_neither_deadlock_nor_lose_any(open_ledger: Open) -> None:
     rows = [bar(symbol, NEW_YEAR + n * timedelta(days=9)) for symbol in "ABC" for n in range(12)]
 
@@ -232,6 +233,7 @@ def test_two_who_bring_the_same_bars_at_once_neither_deadlock_nor_lose_any(open_
     assert len(partitions(first)) == 4
 
 
+@pytest.mark.full
 def test_the_same_months_made_by_many_at_once_exist_once(open_ledger: Open) -> None:
     symbols = ["AAA", "BBB", "CCC", "DDD"]
 
@@ -295,6 +297,7 @@ def test_a_reader_who_does_not_end_stops_the_retention_and_not_the_charts(
     assert len(held(pruner)) == 2
 
 
+@pytest.mark.full
 def test_the_migration_moves_every_candle(postgres: Cluster) -> None:
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute("create database before_series")

@@ -46,6 +46,7 @@ def test_a_year_of_dated_files_becomes_one_and_the_answer_stays(state_dir: Path)
     assert ingest(correcting(DAYS[1]), ["AAA", "BBB"], DAYS[0], DAYS[-1], "1h").published == 0
 
 
+@pytest.mark.full
 def test_a_session_that_failed_its_checks_stays_where_it_is() -> None:
     bring(market=half_empty(DAYS[2]))
     compact(DATASET)
@@ -54,6 +55,7 @@ def test_a_session_that_failed_its_checks_stays_where_it_is() -> None:
     assert data.bars("AAA", "1h", start=DAYS[0], end=DAYS[2]).height == 14
 
 
+@pytest.mark.full
 def test_a_correction_behind_a_compaction_is_served_and_folded_by_the_next() -> None:
     bring()
     compact(DATASET)

@@ -35,6 +35,7 @@ def shown(symbol: str, session: date) -> catalog.Partition:
     return partition
 
 
+@pytest.mark.full
 def test_bars_come_back_exactly_as_the_source_told_them() -> None:
     done = bring()
     assert (done.published, done.rows, done.failed) == (6, 6 * 390, ())
@@ -47,12 +48,14 @@ def test_bars_come_back_exactly_as_the_source_told_them() -> None:
     assert part["ts_utc"][0] == datetime(2026, 9, 30, 14, tzinfo=UTC)
 
 
+@pytest.mark.full
 def test_a_second_ingest_changes_nothing() -> None:
     first = bring()
     second = bring()
     assert (second.published, second.unchanged, second.snapshot) == (0, 6, first.snapshot)
 
 
+@pytest.mark.full
 def test_an_interrupted_ingest_goes_on_where_it_stopped() -> None:
     bring(FIRST, date(2026, 9, 29))
     rest = bring()
@@ -75,6 +78,7 @@ def test_recent_sessions_are_dated_files_and_a_backfill_is_one_file_a_year(state
     assert data.bars("AAA", start=date(2025, 6, 2), end=LAST).height == count * 390 - half_days
 
 
+@pytest.mark.full
 def test_one_corrected_session_of_a_backfilled_year_is_one_dated_file() -> None:
     before = bring(date(2026, 3, 2), date(2026, 6, 30))
     day = date(2026, 5, 5)
@@ -88,6 +92,7 @@ def test_one_corrected_session_of_a_backfilled_year_is_one_dated_file() -> None:
     assert new.drop("close").equals(old.drop("close"))
 
 
+@pytest.mark.full
 def test_a_correction_is_a_new_revision_and_the_old_one_stays_readable() -> None:
     before = bring()
     after = bring(market=correcting(LAST))
@@ -103,6 +108,7 @@ def test_a_correction_is_a_new_revision_and_the_old_one_stays_readable() -> None
     assert [row["close"] for row in charted] == [new["close"][5]]
 
 
+@pytest.mark.full
 def test_a_bar_that_the_vendor_took_back_leaves_the_charts_too() -> None:
     bring()
     bring(market=without_a_bar(LAST))
@@ -118,6 +124,7 @@ def test_a_bar_that_the_vendor_took_back_leaves_the_charts_too() -> None:
     assert len(charted) == data.bars("AAA", start=LAST).height == 389
 
 
+@pytest.mark.full
 def test_a_correction_that_is_taken_back_is_a_third_revision() -> None:
     bring()
     bring(market=correcting(LAST))
@@ -125,6 +132,7 @@ def test_a_correction_that_is_taken_back_is_a_third_revision() -> None:
     assert (shown("AAA", LAST).revision, shown("AAA", LAST).path[-12:]) == (3, "30-3.parquet")
 
 
+@pytest.mark.full
 def test_a_session_that_fails_its_checks_is_catalogued_and_not_served() -> None:
     done = bring(market=half_empty(LAST))
     assert [text[:14] for text in done.failed] == ["AAA 2026-09-30"]
@@ -135,6 +143,7 @@ def test_a_session_that_fails_its_checks_is_catalogued_and_not_served() -> None:
     assert data.bars("AAA", start=LAST).height == 390
 
 
+@pytest.mark.full
 def test_what_fails_its_checks_never_replaces_what_is_healthy() -> None:
     bring()
     refused = bring(market=half_empty(LAST))
@@ -148,6 +157,7 @@ def test_what_fails_its_checks_never_replaces_what_is_healthy() -> None:
     assert (again.published, again.unchanged, len(again.failed)) == (0, 6, 1)
 
 
+@pytest.mark.full
 def test_bad_rows_are_in_quarantine_with_their_reason(state_dir: Path) -> None:
     done = bring(market=SyntheticMarket(faults=frozenset({"not-positive"})))
     assert done.quarantined == 12
@@ -159,6 +169,7 @@ def test_bad_rows_are_in_quarantine_with_their_reason(state_dir: Path) -> None:
     assert aside.height == 6  # three sessions came in together
 
 
+@pytest.mark.full
 def test_only_what_is_missing_is_asked_for() -> None:
     asked: list[tuple[list[str], datetime, datetime]] = []
 
@@ -176,6 +187,7 @@ def test_only_what_is_missing_is_asked_for() -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.full
 def test_coins_and_shares_come_in_together_each_by_its_calendar() -> None:
     done = ingest(SyntheticMarket(), ["AAA", "BTX/USD"], date(2026, 9, 25), date(2026, 9, 28))
     assert (done.published, done.failed) == (2 + 4, ())
@@ -183,6 +195,7 @@ def test_coins_and_shares_come_in_together_each_by_its_calendar() -> None:
     assert data.bars("AAA").height == 2 * 390
 
 
+@pytest.mark.full
 def test_a_damaged_file_is_refused_on_read(state_dir: Path) -> None:
     bring()
     path = state_dir / "lake" / DATASET / "AAA/2026/09/30-1.parquet"
@@ -280,12 +293,14 @@ def test_many_writers_of_the_same_sessions_leave_what_one_would_have_left() -> N
     assert [row["revision"] for row in revisions] == list(range(1, len(revisions) + 1))
 
 
+@pytest.mark.full
 def test_writers_of_different_symbols_do_not_wait_for_each_other_in_vain() -> None:
     symbols = ("AAA", "BBB", "CCC", "DDD")
     assert at_once(*(partial(ingest, SyntheticMarket(), [symbol], FIRST, LAST) for symbol in symbols)) == []
     assert data.bars(["AAA", "BBB", "CCC", "DDD"]).height == 4 * 3 * 390
 
 
+@pytest.mark.full
 def test_years_ago_is_in_the_lake_and_not_in_the_charts() -> None:
     ingest(
         SyntheticMarket(), ["AAA"], date(2025, 1, 2), LAST, "1h", settings=DataSettings(candles_keep_days=30)

@@ -24,6 +24,7 @@ def bring(symbols: list[str], first: date = FIRST, last: date = LAST) -> None:
     ingest(SyntheticMarket(), symbols, first, last)
 
 
+@pytest.mark.full
 def test_lazy_and_eager_tell_the_same() -> None:
     bring(["AAA", "BBB"], date(2026, 7, 1), LAST)
     ingest(correcting(date(2026, 8, 5)), ["AAA"], date(2026, 8, 5), date(2026, 8, 5))
@@ -92,6 +93,7 @@ def test_the_last_hour_of_a_session_is_as_short_as_the_session_makes_it() -> Non
     assert hours["high"][-1] == minutes["high"][180:].max()
 
 
+@pytest.mark.full
 def test_prices_before_a_split_are_adjusted_when_asked() -> None:
     bring(["DDD"], date(2021, 6, 1), date(2021, 6, 30))
     raw, adjusted = data.bars("DDD"), data.bars("DDD", adjusted="splits")
@@ -105,6 +107,7 @@ def test_prices_before_a_split_are_adjusted_when_asked() -> None:
     assert jumps.max() < 0.1  # type: ignore[operator]
 
 
+@pytest.mark.full
 def test_dividends_are_adjusted_by_their_share_of_the_price_before_them() -> None:
     """By hand: 0.40 paid on the first session from the 15th of June 2026 on, against the close before it."""
     bring(["FFF"], date(2026, 6, 10), date(2026, 6, 19))
@@ -128,6 +131,7 @@ def test_sessions_are_summed_up_one_a_row() -> None:
     assert found.row(2, named=True)["open"] == minutes["open"][0]
 
 
+@pytest.mark.full
 def test_sql_reads_the_lake_and_the_ledger_in_one_question() -> None:
     bring(["AAA", "BBB"], date(2026, 7, 1), LAST)
     ingest(correcting(LAST), ["AAA"], LAST, LAST)

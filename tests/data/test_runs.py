@@ -23,6 +23,7 @@ def test_a_run_is_named_by_its_inputs_and_by_nothing_else() -> None:
     assert draft().inputs_sha256.startswith(draft().id)
 
 
+@pytest.mark.full
 @given(
     st.dictionaries(st.text(max_size=3), st.floats(allow_nan=False, allow_infinity=False) | st.integers()),
     st.randoms(),
@@ -108,6 +109,7 @@ def test_a_run_whose_bars_were_unknown_learns_where_they_are() -> None:
     assert recorded(draft(bars=None, snapshot=None)) == known
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("database_url")
 def test_a_run_is_found_by_the_start_of_its_id() -> None:
     run = recorded()

@@ -113,6 +113,7 @@ def test_an_orphan_with_other_bytes_is_gone_round_and_one_with_the_same_is_taken
     assert written(storage).path.endswith("02-2.parquet")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("database_url")
 def test_the_whole_way_of_bars_is_the_same_everywhere(storage: Storage) -> None:
     first, last = date(2026, 8, 3), date(2026, 9, 30)
@@ -238,6 +239,7 @@ def denying() -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.full
 def test_a_bucket_that_denies_access_says_so(
     denying: str, moto: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

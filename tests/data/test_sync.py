@@ -25,6 +25,7 @@ def configured(*markets: Market, sessions: int = 3) -> DataSettings:
     return DataSettings(markets=markets, sync_sessions_max=sessions)
 
 
+@pytest.mark.full
 def test_each_market_is_brought_up_to_the_session_that_closed_last() -> None:
     settings = configured(
         Market(source="synthetic", symbols=("AAA", "BTX/USD")), Market(source="synthetic", timeframe="1h")
@@ -39,6 +40,7 @@ def test_each_market_is_brought_up_to_the_session_that_closed_last() -> None:
     assert data.bars("BTX/USD").height == 3 * 1440
 
 
+@pytest.mark.full
 def test_a_second_sync_changes_nothing_and_asks_nobody() -> None:
     class Deaf(SyntheticMarket):
         def history(
@@ -69,6 +71,7 @@ def test_a_session_that_still_trades_waits_for_the_next_night() -> None:
     assert str(done.last) == "2026-09-29"
 
 
+@pytest.mark.full
 def test_a_market_that_fails_does_not_keep_the_others_from_their_bars() -> None:
     class Down(SyntheticMarket):
         def history(

@@ -162,6 +162,7 @@ def test_wild_days_come_together() -> None:
     assert frame.select(pl.corr("move", "week_before")).item() > 0.1
 
 
+@pytest.mark.full
 def test_coins_trade_round_the_clock_in_parts_and_less_at_weekends() -> None:
     days = pl.col("ts_utc").dt.weekday()
     found = bars(COINS, date(2026, 6, 1), date(2026, 8, 30))

@@ -18,6 +18,7 @@ symbols = st.lists(st.sampled_from(["AAA", "DDD", "EEE", "BTX/USD"]), min_size=1
 moments = st.datetimes(datetime(2017, 2, 1), datetime(2026, 9, 30), timezones=st.just(UTC))
 
 
+@pytest.mark.full
 @settings(max_examples=30, deadline=None)
 @given(symbols, moments.map(lambda moment: moment.replace(second=0, microsecond=0)), st.integers(1, 2000))
 def test_bars_made_of_ticks_are_the_minute_bars(asked: list[str], start: datetime, minutes: int) -> None:
@@ -36,6 +37,7 @@ def test_bars_made_of_ticks_are_the_minute_bars(asked: list[str], start: datetim
     assert made.equals(bars.select(made.columns))
 
 
+@pytest.mark.full
 @settings(max_examples=20, deadline=None)
 @given(symbols, moments, st.integers(1, 20_000))
 def test_every_tick_has_a_bid_below_an_ask_and_trades_at_one_of_them(

@@ -21,6 +21,7 @@ def counted(family: str | None = "crossover") -> Count:
         return trials.count(connection, family)
 
 
+@pytest.mark.full
 @given(st.lists(SHARPES, max_size=6))
 def test_pooling_gives_what_one_pass_over_all_would_give(parts: list[list[float | None]]) -> None:
     together = Moments.of([each for part in parts for each in part])

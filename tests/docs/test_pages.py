@@ -56,6 +56,7 @@ def complaints(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.full
 @pages
 def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     assert complaints(page.read_text()) == []
@@ -178,6 +179,7 @@ def test_the_decisions_are_numbered_without_gaps_and_listed() -> None:
             assert part in (folder / name).read_text(), f"{name} has no {part}"
 
 
+@pytest.mark.full
 def test_the_notice_names_every_direct_dependency_and_its_licence_family() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [

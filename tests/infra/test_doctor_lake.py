@@ -142,6 +142,7 @@ def test_a_bucket_that_takes_each_key_once_is_well_and_left_empty(tmp_path: Path
     assert "<Key>" not in keys_in(s3_endpoint, bucket)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("credentials")
 def test_a_store_that_ignores_if_none_match_is_no_lake(tmp_path: Path, s3_endpoint: str) -> None:
     bucket = make_bucket(s3_endpoint)
@@ -159,6 +160,7 @@ def test_a_bucket_that_does_not_exist_is_told(tmp_path: Path, s3_endpoint: str) 
     assert "Create it" in found.fix
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize(
     ("status", "code", "says", "fix"),

@@ -175,6 +175,7 @@ def test_an_environment_whose_python_is_gone_is_made_again(ready: Machine) -> No
     assert ready.run("--help").returncode == 0
 
 
+@pytest.mark.full
 def test_two_starts_at_once_set_up_once(ready: Machine) -> None:
     ready.has("uv", UV + "[[ $1 == venv ]] || sleep 0.3\n")
     command = [str(ready.root / "slipway"), "--help"]

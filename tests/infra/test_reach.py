@@ -106,6 +106,7 @@ def test_what_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "is silent" in trouble(reach.exchange_answers, f"http://127.0.0.1:{port}").what
 
 
+@pytest.mark.full
 def test_another_program_is_not_taken_for_an_exchange() -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -135,6 +136,7 @@ def test_a_place_is_host_and_port_and_nothing_else(url: str, place: str) -> None
     assert reach.where(url) == place
 
 
+@pytest.mark.full
 def test_questions_are_asked_side_by_side_and_not_for_longer_than_promised() -> None:
     never = threading.Event()
     questions: dict[str, Callable[[], object]] = {

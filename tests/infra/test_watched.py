@@ -73,6 +73,7 @@ def test_what_keeps_dying_is_reported_with_its_last_words(site: Site) -> None:
     assert job.note == "job ended with exit code 1 (no such symbol: XYZ)"
 
 
+@pytest.mark.full
 def test_a_frozen_service_is_killed_and_started_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watched, "PROBE_EVERY_S", 0.01)
     answers = iter([True, *[False] * watched.PROBES_MISSED_MAX])
@@ -81,6 +82,7 @@ def test_a_frozen_service_is_killed_and_started_again(site: Site, monkeypatch: p
     assert "did not answer 3 times in a row" in job.note
 
 
+@pytest.mark.full
 def test_a_step_that_breaks_is_told_and_tried_again(site: Site) -> None:
     moods = iter([ZeroDivisionError("first time unlucky")])
 
@@ -124,6 +126,7 @@ def test_a_service_starts_when_what_it_needs_is_ready_and_not_before(site: Site)
     asyncio.run(start_both())
 
 
+@pytest.mark.full
 def test_what_is_stopped_by_a_signal_is_frozen_though_nobody_can_ask_it(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +146,7 @@ def test_what_is_stopped_by_a_signal_is_frozen_though_nobody_can_ask_it(
     assert "did not answer 3 times in a row" in job.note
 
 
+@pytest.mark.full
 def test_what_answers_for_another_program_is_not_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two checkouts that try one port the slower must not take the quicker's service for its own."""
     with socket.create_server((LOOPBACK, 0)) as winner:
@@ -173,6 +177,7 @@ def test_a_new_up_does_not_wait_for_the_pause(site: Site, monkeypatch: pytest.Mo
     run_until(site, a_service(code, is_ready=mended.exists), lives_after_it_was_asked_again)
 
 
+@pytest.mark.full
 def test_pauses_grow_with_each_quick_death(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watched, "PAUSE_FIRST_S", 0.01)
     monkeypatch.setattr(watched, "PAUSE_MAX_S", 0.05)

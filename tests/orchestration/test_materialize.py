@@ -57,6 +57,7 @@ def test_research_does_not_run_on_bars_with_a_hole(study: Study, monkeypatch: py
         assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
 
 
+@pytest.mark.full
 def test_the_check_passes_on_whole_bars_and_names_the_first_session_that_is_missing(study: Study) -> None:
     def checked() -> tuple[bool, str, str]:
         result = bars_cover_every_session(study=study)
@@ -72,6 +73,7 @@ def test_the_check_passes_on_whole_bars_and_names_the_first_session_that_is_miss
     assert "AAA on 2026-09-01" in words
 
 
+@pytest.mark.full
 def test_a_session_missing_behind_the_research_is_told_but_stops_nothing(study: Study) -> None:
     ingest(source(study.source), list(study.symbols), study.first, study.last)
     ingest(source(study.source), list(study.symbols), date(2026, 9, 11), date(2026, 9, 11))

@@ -38,6 +38,7 @@ def fails(*words: str) -> str:
     return str(raised.value)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_sweep_shows_the_best_and_writes_all(tmp_path: Path) -> None:
     out = tmp_path / "sets.parquet"
@@ -79,6 +80,7 @@ def test_vectorbt_agrees_from_the_command_line() -> None:
     assert "They agree" in said
 
 
+@pytest.mark.full
 def test_a_new_strategy_file_checks_out(tmp_path: Path) -> None:
     path = tmp_path / "my_idea.py"
     assert "MyIdea" in run("strategy", "new", str(path))
@@ -157,6 +159,7 @@ def test_the_sweep_benchmark_names_every_peer() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_backtest_trades_under_the_terms_that_were_typed() -> None:
     words = ["backtest", "crossover", "AAA", *RANGE, "-p", "fast=5", "-p", "slow=30", "--json"]

@@ -21,6 +21,7 @@ def test_weekends_and_holidays_are_no_partitions() -> None:
     assert not {"2026-09-05", "2026-09-06", "2026-09-07", "2026-11-26"} & set(known)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("utc", "closed"),
     [
@@ -37,6 +38,7 @@ def test_nothing_is_asked_for_after_a_day_on_which_the_exchange_was_closed(
     assert closed in str(answer.skip_message)
 
 
+@pytest.mark.full
 def test_the_night_after_a_session_asks_for_that_session(study: Study) -> None:
     ingest(source(study.source), list(study.symbols), date(2026, 9, 3), date(2026, 9, 3))
 
@@ -47,6 +49,7 @@ def test_an_empty_lake_starts_with_the_session_of_that_night(study: Study) -> No
     assert asked(study, datetime(2026, 9, 5, 0, 5, tzinfo=UTC)) == ("2026-09-04", "2026-09-04")
 
 
+@pytest.mark.full
 def test_sessions_that_the_lake_missed_are_made_up_for(study: Study) -> None:
     ingest(source(study.source), ["AAA"], date(2026, 9, 3), date(2026, 9, 9))
     ingest(source(study.source), ["BBB"], date(2026, 9, 3), date(2026, 9, 4))

@@ -27,6 +27,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_life: str) -> 
     return lives
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ends", ["kill -9 $$", "echo 'error: Postgres went away.'; exit 1"])
 def test_an_engine_that_falls_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
@@ -40,6 +41,7 @@ def test_an_engine_that_falls_is_started_again(
     assert lives.read_text().count("life") == 2
 
 
+@pytest.mark.full
 def test_an_engine_that_refuses_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lives = engine(tmp_path, monkeypatch, "echo 'error: the artifact is refused.'; echo '  +----'; exit 3")
     with pytest.raises(SlipwayError, match="ended with 3: error: the artifact is refused"):

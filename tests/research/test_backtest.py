@@ -82,6 +82,7 @@ def frame_of(rows: list[tuple[float, float, float]], symbol: str = "AAA") -> pl.
     )
 
 
+@pytest.mark.full
 def test_an_order_is_sized_at_the_close_and_filled_at_the_next_open() -> None:
     bars = frame_of([(10.0, 11.0, 1.0), (12.0, 13.0, 1.0), (14.0, 15.0, 0.0), (16.0, 17.0, 1.0)])
     done = backtest(Follow(), bars, capital=1000.0, costs=CostModel(slippage_bps=100.0, commission_min=2.0))
@@ -152,6 +153,7 @@ def test_bars_before_trade_from_only_warm_up(walk: Walk) -> None:
     assert backtest(Crossover(), bars, trade_from=start.date()).equity["ts_utc"][0] == start
 
 
+@pytest.mark.full
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -224,6 +226,7 @@ def test_one_bar_is_a_backtest_without_orders(walk: Walk) -> None:
         backtest(Crossover(), walk(bars=1), trade_from=datetime(2030, 1, 1, tzinfo=UTC).date())
 
 
+@pytest.mark.full
 def test_averages_of_equal_length_never_trade(walk: Walk) -> None:
     class Same(Crossover):
         def features(self) -> Any:
@@ -232,6 +235,7 @@ def test_averages_of_equal_length_never_trade(walk: Walk) -> None:
     assert backtest(Same(), walk()).orders.is_empty()
 
 
+@pytest.mark.full
 def test_a_decide_that_raises_says_at_which_bar_and_on_what(walk: Walk) -> None:
     class Divides(Follow):
         @staticmethod

@@ -109,6 +109,7 @@ def test_a_copy_of_bars_keeps_their_origin_and_an_edit_loses_it() -> None:
     assert provenance_of(seen.filter(pl.col("symbol") == "AAA")) is None
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_backtest_comes_out_of_its_record_again_byte_for_byte() -> None:
     seen = september("AAA", "BBB")
@@ -139,6 +140,7 @@ def test_a_portfolio_comes_out_of_its_record_again_and_so_does_a_sweep_of_one() 
     assert repeated.result.frame.equals(tried.frame)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_sweep_comes_out_of_its_record_again_and_counts_once() -> None:
     seen = september()
@@ -186,6 +188,7 @@ def test_the_variance_per_bar_is_that_of_the_sharpe_ratios_per_bar() -> None:
     assert known.frame["sharpe_variance_bar"][0] == pytest.approx(per_bar.var(), rel=1e-9)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_correction_and_a_compaction_change_neither_the_run_nor_what_comes_of_it() -> None:
     seen = september()
@@ -275,6 +278,7 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
     return run
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_a_strategy_without_source_is_recorded_as_one_that_cannot_be_run_again(cell: Cell) -> None:
     record = kept(record_backtest(run_backtest(cell("0.0")(), september())))
@@ -297,6 +301,7 @@ def test_a_class_inside_a_function_is_said_to_be_out_of_reach() -> None:
     assert written(Crossover).unrepeatable is None
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_an_edited_strategy_is_another_run_and_another_try(tmp_path: Path) -> None:
     seen = september()
@@ -381,6 +386,7 @@ def test_switched_off_is_said(walk: Walk) -> None:
     assert trials().sets == 0
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_two_identical_runs_at_once_both_succeed() -> None:
     seen = september()

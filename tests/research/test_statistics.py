@@ -159,6 +159,7 @@ def test_drawdowns_are_listed_deepest_first_with_their_three_dates() -> None:
     assert drawdown_table(dates, np.linspace(100.0, 200.0, 8), 100.0).is_empty()
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([90.0, 95.0, 100.0, 105.0, 110.0]), min_size=1, max_size=40))
 def test_the_table_holds_every_drawdown_exactly_once(levels: list[float]) -> None:

@@ -158,6 +158,7 @@ def test_a_day_without_a_session_asks_nobody(vendor: VendorServer, alpaca: Alpac
     assert vendor.asked == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("timeframe", "whole"), [("1m", 45), ("5m", 9), ("30m", 1), ("1h", 0), ("1d", 0)])
 def test_a_bar_that_is_still_forming_is_left_out(vendor: VendorServer, timeframe: str, whole: int) -> None:
     hand = HandClock(WEDNESDAY.open_utc + 45 * MINUTE + timedelta(seconds=30))
@@ -428,6 +429,7 @@ def test_an_answer_that_is_no_page_of_bars_is_not_taken_for_no_bars(
         alpaca.history(["AAPL"], WEDNESDAY.open_utc, WEDNESDAY.close_utc, "1m")
 
 
+@pytest.mark.full
 def test_an_alpaca_that_never_answers_is_an_outage(vendor: VendorServer, hand: HandClock) -> None:
     patience = Patience(read_s=0.1, request_s=0.2, tries=2)
     alpaca = Alpaca.from_settings(settings(vendor), patience=patience, clock=hand.clock())

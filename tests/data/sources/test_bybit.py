@@ -244,6 +244,7 @@ def test_an_answer_without_an_envelope_is_not_taken_for_no_candles(
         bybit.history(["BTCUSDT"], SATURDAY, SATURDAY + MINUTE, "1m")
 
 
+@pytest.mark.full
 def test_bybit_needs_no_keys_and_takes_its_symbols_from_the_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -160,6 +160,7 @@ def test_parts_of_one_symbol_are_joined_by_naming_it(write: Write) -> None:
     assert everything(write(TWO_MINUTES, "part1.csv"), second, symbol="AAA").height == 4
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("asset_class", "symbol", "calendar"),
     [
@@ -184,6 +185,7 @@ def test_progress_ends_where_it_should(write: Write) -> None:
     assert told[-1] == (path.stat().st_size, path.stat().st_size, "done")
 
 
+@pytest.mark.full
 def test_ingest_takes_files_through_the_checks_like_any_source(write: Write, database_url: str) -> None:
     start = datetime(2026, 1, 2, 14, 30, tzinfo=UTC)
     minutes = [(start + timedelta(minutes=minute)).isoformat() for minute in range(390)]
@@ -491,6 +493,7 @@ def test_a_text_that_is_no_number_is_named(
     assert len(told) < 400
 
 
+@pytest.mark.full
 def test_what_may_be_empty_may_not_be_wrong(write: Write) -> None:
     header = HEADER + ",vwap,n\n"
     assert everything(write(header + "2026-01-02T14:30:00Z,1,1,1,1,1,,\n"))["vwap"].to_list() == [None]
@@ -521,6 +524,7 @@ def test_a_bad_line_refuses_the_whole_import_and_all_are_counted(write: Write, s
     assert left_behind(state_dir) == []
 
 
+@pytest.mark.full
 def test_bad_lines_can_be_set_aside_and_are_listed(write: Write) -> None:
     bad = "".join(f"2026-01-02T14:30:00Z,1,1,1,{place}x,1\n" for place in range(250))
     with opened(write(TWO_MINUTES + bad), skip_bad=True) as source:
@@ -534,6 +538,7 @@ def test_the_first_bad_line_has_its_reason_however_many_follow(write: Write) -> 
     assert "line 4: 'oops' in the column 'close' is not a number (201 of 203" in refusal(write(text))
 
 
+@pytest.mark.full
 def test_a_bad_first_line_does_not_decide_how_times_are_written(write: Write) -> None:
     for times in (["1767364200", "1767364260"], ["2026-01-02T14:30:00Z", "2026-01-02T14:31:00Z"]):
         lines = [f"{time},1,1,1,1,1" for time in ["x", *times]]

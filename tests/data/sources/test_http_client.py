@@ -105,6 +105,7 @@ def test_a_compressed_answer_is_read(vendor: VendorServer, hand: HandClock) -> N
     assert ask(vendor, hand, raw(content, Content_Encoding="gzip")).price == 7
 
 
+@pytest.mark.full
 def test_waits_double_and_chance_makes_them_shorter(vendor: VendorServer, hand: HandClock) -> None:
     with pytest.raises(Unavailable):
         ask(vendor, hand, raw(b"", 500))
@@ -175,6 +176,7 @@ def test_an_answer_of_another_shape_is_never_taken_for_data(
         ask(vendor, hand, raw(content))
 
 
+@pytest.mark.full
 def test_a_server_that_never_answers_holds_us_for_a_moment_only(
     vendor: VendorServer, hand: HandClock
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_server_that_never_answers_holds_us_for_a_moment_only(
     assert time.monotonic() - began_s < LONG_AGO_S
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "beginning",
     [
@@ -202,6 +205,7 @@ def test_a_server_that_trickles_holds_us_for_a_moment_only(
     assert time.monotonic() - began_s < LONG_AGO_S
 
 
+@pytest.mark.full
 def test_a_trickle_ends_behind_tls_too(tls_vendor: VendorServer, hand: HandClock) -> None:
     assert ask(tls_vendor, hand, told({"price": 7})).price == 7
     with pytest.raises(Unavailable, match=r"did not finish its answer within 0\.3 s"):

@@ -53,6 +53,7 @@ def test_an_exchange_that_is_not_there_is_said_to_be_so_with_the_fix() -> None:
         control.clock()
 
 
+@pytest.mark.full
 def test_an_exchange_that_hangs_is_given_up_after_the_timeout() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))

@@ -64,6 +64,7 @@ async def listen(ws: aiohttp.ClientWebSocketResponse, tape: Tape) -> int:
     return int(listening["data"]["seq"])
 
 
+@pytest.mark.full
 def test_alpaca_pys_trading_stream_receives_new_and_fill(tape: Tape) -> None:
     async def run() -> list[models.TradeUpdate]:
         stream = TradingStream(tape.keys.key_id, tape.keys.secret_key, url_override=stream_url(tape))

@@ -31,6 +31,7 @@ def bar(close: float) -> Ohlcv:
     return Ohlcv(close, close, close, close, 1.0)
 
 
+@pytest.mark.full
 def test_weights_are_of_the_symbols_that_have_a_bar_in_the_order_of_their_names() -> None:
     allocator = Allocator(Spread(), ["BBB", "AAA"])
     for close in (1.0, 2.0):

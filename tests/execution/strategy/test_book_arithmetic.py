@@ -48,6 +48,7 @@ def _bits(value: Any) -> bytes:
     return struct.pack(f"{len(values)}d", *values)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CASES)
 def test_compiled_and_python_agree_bit_for_bit(name: str) -> None:
     function, arguments = CASES[name]

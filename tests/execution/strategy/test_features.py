@@ -112,6 +112,7 @@ FEATURES: dict[str, Any] = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", FEATURES)
 @settings(max_examples=8, deadline=None)
 @given(

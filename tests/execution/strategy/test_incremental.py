@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from gappy_bars import gappy_bars, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +58,7 @@ class Everything(Strategy):
         return math.nan
 
 
+@pytest.mark.full
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -107,6 +109,7 @@ class Twice(Strategy):
 """
 
 
+@pytest.mark.full
 def test_two_versions_of_a_strategy_decide_side_by_side() -> None:
     """numba remembers arguments by the name of their type: the second version was refused what the first had taken."""
     deciders = [Decider(load_strategy(VERSION % factor)()) for factor in (1.0, 2.0)]

@@ -26,6 +26,7 @@ def cooled(
     return max(state[0], floor), volume
 
 
+@pytest.mark.full
 def test_several_outputs_come_from_one_loop() -> None:
     bars = gappy_bars(1)
     heat, volume = cooled.all(0.9)
@@ -76,6 +77,7 @@ def test_other_arguments_than_it_is_given_are_told_at_once() -> None:
             return close
 
 
+@pytest.mark.full
 def test_an_update_that_fails_on_a_bar_says_so() -> None:
     @bar_by_bar(state=0)
     def failing(state: Any, open: Any, high: Any, low: Any, close: Any, volume: Any) -> Any:

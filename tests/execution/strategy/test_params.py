@@ -33,6 +33,7 @@ def test_a_parameter_spreads_over_its_bounds(declared: Any, count: int, values: 
     assert {type(each) for each in spread} == {type(declared.default)}
 
 
+@pytest.mark.full
 @given(
     low=st.integers(-50, 50),
     span=st.integers(0, 400),

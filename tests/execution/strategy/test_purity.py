@@ -75,6 +75,7 @@ def test_what_a_rule_may_not_do_is_told_with_its_line(body: str, says: str) -> N
     assert says.format(FIRST_LINE) in str(raised.value)
 
 
+@pytest.mark.full
 def test_plain_functions_and_constants_may_be_used() -> None:
     rule = load_strategy(HEAD + "        return fine(x.close) * STEPS[0]\n")
     assert rule.compiled()(rule.inputs()(9.0), FLAT) == 5.0

@@ -57,6 +57,7 @@ def test_a_mistake_of_use_names_the_help_that_answers_it(typed: Typed, words: li
     assert err.count("\n") == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "words",
     [

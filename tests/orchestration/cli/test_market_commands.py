@@ -29,6 +29,7 @@ def test_sessions_are_shown_one_a_line(market: None, capfd: pytest.CaptureFixtur
     assert all(row["low"] <= min(row["open"], row["close"]) for row in rows)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("end", ["1900-01-05", "2099-01-01"])
 def test_a_day_that_no_calendar_knows_is_a_mistake_of_use(
     end: str, capfd: pytest.CaptureFixture[str]

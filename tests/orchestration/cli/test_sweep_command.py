@@ -39,6 +39,7 @@ def fails(*words: str) -> str:
     return str(raised.value)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("market")
 def test_random_and_guided_searches_look_where_they_are_told(tmp_path: Path) -> None:
     where = ["-p", "fast=5:20", "-p", "slow=30:60:10", "--seed", "3", "--top", "3", "--json"]

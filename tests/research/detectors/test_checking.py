@@ -112,6 +112,7 @@ LIBRARY: dict[type[Rule], int] = {
 }  # fmt: skip
 
 
+@pytest.mark.full
 def test_the_dual_average_is_in_order(market: pl.DataFrame) -> None:
     _is_in_order(Crossover, market)
 
@@ -148,6 +149,7 @@ def test_a_portfolio_that_refuses_its_universe_is_told_why() -> None:
     assert "pairs are of two symbols" in check.failed[0].evidence
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("bug", ["normalised", "todays_close"])
 def test_a_planted_bug_is_named_with_the_feature(bug: str, market: pl.DataFrame) -> None:
     _is_named(bug, market)
@@ -195,6 +197,7 @@ def test_features_that_come_out_otherwise_the_second_time_are_named() -> None:
     assert "it gives other values for the same bars the second time" in str(checked)
 
 
+@pytest.mark.full
 def test_decisions_that_depend_on_where_the_data_begins_fail(market: pl.DataFrame) -> None:
     check = compared("obv", market)
     assert failed(check) == {("warm-up of decisions", None)}
@@ -205,12 +208,14 @@ def test_decisions_that_depend_on_where_the_data_begins_fail(market: pl.DataFram
     assert "use a difference of it" in noted.fix
 
 
+@pytest.mark.full
 def test_a_difference_of_what_never_forgets_is_in_order(market: pl.DataFrame) -> None:
     check = compared("change of obv", market.head(3600))
     assert check.ok
     assert check.warm_up_bars == 21
 
 
+@pytest.mark.full
 def test_a_slow_average_is_a_note_and_no_fault(market: pl.DataFrame) -> None:
     check = compared("long ema", market)
     assert check.ok
@@ -219,6 +224,7 @@ def test_a_slow_average_is_a_note_and_no_fault(market: pl.DataFrame) -> None:
     ]
 
 
+@pytest.mark.full
 def test_a_window_that_nearly_fills_the_data_is_in_order(market: pl.DataFrame) -> None:
     check = compared("long ago", market)
     assert {each.severity for each in check.findings} == {"pass"}
@@ -247,6 +253,7 @@ def test_a_feature_that_is_no_function_of_the_bars_is_named(
     assert check.failed[0].evidence == says
 
 
+@pytest.mark.full
 def test_last_digits_that_vary_are_noted(market: pl.DataFrame) -> None:
     check = compared("last digits", market.head(1500))
     assert check.ok
@@ -254,6 +261,7 @@ def test_last_digits_that_vary_are_noted(market: pl.DataFrame) -> None:
     assert noted >= {"purity", "exactness", "orders"}
 
 
+@pytest.mark.full
 def test_decisions_that_a_last_digit_turns_are_counted(market: pl.DataFrame) -> None:
     dimes = pl.col("open", "high", "low", "close").round(1)  # in which both averages are often equal
     check = compared("sma", market.head(3600).with_columns(dimes))
@@ -286,6 +294,7 @@ def _nothing_moves(market: pl.DataFrame) -> pl.DataFrame:
     return market.head(500).with_columns(open=100.0, high=100.0, low=100.0, close=100.0)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "bars", [_daily, _a_symbol_lists_half_way, _a_month_is_missing, _nothing_trades, _nothing_moves]
 )

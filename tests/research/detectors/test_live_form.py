@@ -67,6 +67,7 @@ def test_a_live_form_that_raises_is_told_with_its_cause(minutes: BarArrays) -> N
     assert "fails: ZeroDivisionError" in found.evidence()
 
 
+@pytest.mark.full
 def test_live_cannot_repeat_what_looked_ahead(minutes: BarArrays) -> None:
     assert set(disagreements(BUGS, minutes.part(0, 900), [])) >= set(BUGS) - {"crash", "filled"}
 

@@ -104,6 +104,7 @@ def test_what_never_happened_in_the_data_happens_in_another_future(planted: dict
     assert "when prices after" in planted["crash"].evidence()
 
 
+@pytest.mark.full
 @settings(max_examples=10, deadline=None)
 @given(bars=st.integers(1, 60), seed=st.integers(0, 2**31))
 def test_a_shift_is_measured_to_the_bar(minutes: BarArrays, bars: int, seed: int) -> None:
@@ -117,6 +118,7 @@ def test_a_shift_that_is_taken_back_is_no_leak(minutes: BarArrays, bars: int, se
     assert leaks({"back": lag(of_close(shifted, bars=bars), bars)}, minutes, seed) == {}
 
 
+@pytest.mark.full
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_honest_features_are_not_accused_whatever_the_market(seed: int) -> None:

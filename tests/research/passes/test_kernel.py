@@ -87,6 +87,7 @@ ANYTHING = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(ANYTHING)
 def test_whatever_is_wanted_both_passes_do_what_the_reference_does(walk: Walk, asked: dict[str, Any]) -> None:
@@ -113,6 +114,7 @@ def test_whatever_is_wanted_both_passes_do_what_the_reference_does(walk: Walk, a
         assert seeing.statistics[name] == (None if value is None else pytest.approx(value, rel=1e-12)), name
 
 
+@pytest.mark.full
 def test_blocks_add_up_to_the_whole(walk: Walk) -> None:
     bars = walk("AAA", 3000, 3)
     sets = [Pair(fast=fast, slow=slow) for fast in (3, 5) for slow in (20, 40)]
@@ -246,6 +248,7 @@ def test_an_account_that_lost_everything_closes_and_has_no_sharpe_ratio() -> Non
     assert done.statistics["sharpe"] is None
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seeing", [False, True])
 def test_a_rule_that_raises_names_the_bar_and_what_it_saw(seeing: bool, walk: Walk) -> None:
     class Free(Strategy):

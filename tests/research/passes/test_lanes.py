@@ -26,6 +26,7 @@ def first_of(word):  # type: ignore[no-untyped-def]
     return lowest_bit(word)
 
 
+@pytest.mark.full
 @settings(max_examples=200, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -59,6 +60,7 @@ def test_lane_by_lane_in_the_order_that_is_written_down() -> None:
     assert folded(close, 1, len(close), 0.0, 1.0)[0] == total
 
 
+@pytest.mark.full
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

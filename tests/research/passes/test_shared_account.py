@@ -53,6 +53,7 @@ def universe(walk: Walk, seed: int, bars: int = 450) -> pl.DataFrame:
     return pl.concat([whole, holes, late, early])
 
 
+@pytest.mark.full
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -109,6 +110,7 @@ class Short(Strongest):
         return np.zeros(1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kind", "says"),
     [

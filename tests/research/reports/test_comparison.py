@@ -27,6 +27,7 @@ def heads_of(page: str) -> list[str]:
     return re.findall(r'<th scope="col">([^<]*)</th>', page[: page.index("</thead>")])
 
 
+@pytest.mark.full
 def test_two_runs_are_named_by_what_they_differ_in(eight: list[Backtest]) -> None:
     page = compare(eight[:2]).html
     assert "2 runs compared" in page

@@ -123,6 +123,7 @@ def test_the_page_shows_these_months_and_years(charged: Backtest) -> None:
     assert shown == ["" if value is None else f"{value * 100:z.1f}" for year in told for value in year]
 
 
+@pytest.mark.full
 def test_the_deepest_drawdown_is_that_of_empyrical_and_each_is_between_its_dates(walk: Any) -> None:
     done = backtest(BuyAndHold(), walk(bars=250, seed=4, per_day=1, volatility=0.01), record=False)
     rows = drawdowns(done)
@@ -199,6 +200,7 @@ def test_the_terms_say_how_a_run_was_filled(walk: Any) -> None:
     assert told(strategy=Pairs())["Books"] == "one account for all"
 
 
+@pytest.mark.full
 def test_what_never_traded_paid_nothing(walk: Any) -> None:
     class Never(Strategy):
         def features(self) -> dict[str, Feature]:

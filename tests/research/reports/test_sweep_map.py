@@ -45,6 +45,7 @@ def test_cells_without_a_value_are_grey_and_say_no_number(swept: Sweep) -> None:
     assert f"best {best['sharpe']:.2f}" in said
 
 
+@pytest.mark.full
 def test_a_sweep_in_which_nothing_traded_still_has_a_map(walk: Walk) -> None:
     none = sweep(Crossover, walk(bars=60), {"fast": [20, 30], "slow": [100, 200]}, record=False)
     assert none.frame["sharpe"].null_count() == 4
@@ -97,6 +98,7 @@ def test_what_the_sweep_does_not_have_is_refused(swept: Sweep) -> None:
         heat_map(made(a=list(range(201)), b=list(range(201)), sharpe=[0.0] * 201))
 
 
+@pytest.mark.full
 def test_the_page_ranks_the_best(swept: Sweep) -> None:
     page = sweep_report(swept).html
     assert "The best 8 of 8" in page

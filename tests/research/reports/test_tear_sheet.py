@@ -98,6 +98,7 @@ def test_one_bar_still_has_a_page_that_says_what_is_missing(walk: Walk) -> None:
         assert says in words_of(page)
 
 
+@pytest.mark.full
 def test_no_trades_are_no_error(walk: Walk) -> None:
     page = report(backtest(Crossover(fast=50, slow=200), walk(bars=100), record=False)).html
     said = words_of(page)

@@ -152,6 +152,7 @@ KINDS: list[tuple[type[Rule], dict[str, st.SearchStrategy[Any]], int]] = [
 QUICK = {Crossover, Breakout, Composed, VolatilityTarget}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kind", "parameters", "symbols"),
     [
@@ -171,6 +172,7 @@ def test_live_orders_are_the_backtests(
     assert orders_of(done.orders) == live_orders(rule, bars, restarts, CAPITAL, COSTS)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "kind", [kind for kind, _, _ in KINDS if kind is not BuyAndHold], ids=lambda kind: kind.__name__
 )

@@ -39,6 +39,7 @@ def test_in_between_and_while_one_warms_up_nothing_changes() -> None:
     assert np.isnan(weights(0.02, np.nan)).all()
 
 
+@pytest.mark.full
 def test_the_stretch_is_that_of_the_price_ratio(random_column: BarArrays) -> None:
     other = replace(random_column, close=random_column.close[::-1].copy())
     deviation = Pairs(period=20).feature_specs()["deviation"]

@@ -24,6 +24,7 @@ def test_a_market_that_does_not_move_tells_nothing_of_its_risk() -> None:
     assert math.isnan(weight(0.0))
 
 
+@pytest.mark.full
 def test_the_target_is_a_year_and_the_measure_a_bar() -> None:
     wanted = VolatilityTarget(target=0.16, bars_per_year=256).feature_specs()["wanted"].computation
     assert wanted.value == pytest.approx(0.01)  # type: ignore[attr-defined]

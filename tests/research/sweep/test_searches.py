@@ -68,6 +68,7 @@ def test_a_param_with_a_step_or_a_logarithm_is_searched_so() -> None:
     assert axes["wide"].at(0.5) == pytest.approx(1.0)
 
 
+@pytest.mark.full
 def test_a_random_search_draws_distinct_sets_the_same_for_the_same_seed() -> None:
     def drawn(seed: int) -> list[Mapping[str, Any]]:
         return [each.params() for each in plan_of(Scaled, random_search(300, seed)).batch()]
@@ -99,6 +100,7 @@ def test_refused_sets_are_skipped_and_counted_but_errors_in_a_list(walk: Walk) -
         sweep(Crossover, walk(bars=200), [{"fast": 10}, {"fast": 30, "slow": 20}])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "search",
     [{"fast": [50], "slow": [20]}, random_search(3, over={"fast": [50], "slow": [20, 30]}),
@@ -131,6 +133,7 @@ def test_a_list_may_be_parameters_instances_or_an_earlier_frame(walk: Walk) -> N
     assert sweep(Crossover, bars, pl.DataFrame({"slow": [30, 50], "fast": [7, 9]})).frame.equals(listed.frame)
 
 
+@pytest.mark.full
 def test_a_guided_search_learns_and_repeats_itself(walk: Walk) -> None:
     bars = walk(bars=600)
     found = sweep(Crossover, bars, guided(70, by="total_return", seed=3))

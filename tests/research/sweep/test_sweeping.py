@@ -61,6 +61,7 @@ def test_threads_and_progress_change_nothing(walk: Walk) -> None:
     assert one.frame.equals(sweep(Crossover, walk(), GRID, threads=4).frame)
 
 
+@pytest.mark.full
 def test_the_result_says_what_was_swept(walk: Walk) -> None:
     bars = pl.concat([walk("A"), walk("B", 900)])
     found = sweep(Crossover, bars, GRID, capital=5_000.0, trade_from=bars["ts_utc"][50])
@@ -143,12 +144,14 @@ def test_a_sweep_too_large_for_memory_is_refused_with_its_size(
         sweep(Crossover, walk(), GRID)
 
 
+@pytest.mark.full
 def test_a_strategy_from_a_file_sweeps_like_one_from_the_library(walk: Walk, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(strategy_source(Crossover))
     assert sweep(load_strategy(path), walk(), GRID).frame.equals(sweep(Crossover, walk(), GRID).frame)
 
 
+@pytest.mark.full
 def test_a_failing_set_stops_the_sweep_with_the_bar(walk: Walk) -> None:
     class Exploding(Strategy):
         def features(self) -> Any:

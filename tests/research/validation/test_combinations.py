@@ -40,6 +40,7 @@ def test_overfitting_is_what_a_plain_loop_finds() -> None:
     assert found.loss_probability == pytest.approx(np.mean(losses))
 
 
+@pytest.mark.full
 def test_noise_is_overfitted_half_of_the_time_and_skill_never() -> None:
     found = [overfitting(*sums(noise(20, 480, seed), 16)) for seed in range(25)]
     assert np.mean([each.probability for each in found if each]) == pytest.approx(0.5, abs=0.1)
@@ -56,6 +57,7 @@ def test_too_little_to_combine_says_nothing() -> None:
     assert purged_paths(*sums(noise(5, 60), 12), 0) is None
 
 
+@pytest.mark.full
 def test_no_set_is_chosen_on_what_it_is_tested_on() -> None:
     # Each set made its money in one fold and lost elsewhere: chosen honestly, a held-out fold always loses.
     returns = np.full((10, 400), -0.001) + noise(10, 400) * 1e-3

@@ -45,6 +45,7 @@ def test_the_ledger_counts_what_was_tried_before(edge: pl.DataFrame) -> None:
     assert "25 earlier ones count in full" in str([check.explanation for check in again.checks])
 
 
+@pytest.mark.full
 def test_without_a_record_the_verdict_says_that_nobody_counted(edge: pl.DataFrame) -> None:
     judged = validate(Crossover, edge, GRID, lot=LOT, record=False)
     assert isinstance(judged.record, Unrecorded)
@@ -62,6 +63,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_one_other_resamples(edge:
     assert once.rows() != other.rows()
 
 
+@pytest.mark.full
 def test_a_verdict_passes_only_if_every_check_has_evidence_and_passes(edge: pl.DataFrame) -> None:
     judged = validate(Crossover, edge, GRID, lot=LOT, record=False)
     lenient = Thresholds(
@@ -96,6 +98,7 @@ def test_a_sweep_is_judged_on_its_own_bars_from_its_own_start(edge: pl.DataFrame
         validate(swept, edge, trade_from=date(2030, 1, 1), record=False)
 
 
+@pytest.mark.full
 def test_noise_is_not_believed() -> None:
     judged = validate(Crossover, market("noise", 3, years=2.0), GRID, lot=LOT, record=False)
     assert named(judged)["deflated Sharpe"] is False
