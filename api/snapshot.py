@@ -12,11 +12,12 @@ from api import ledger as read
 from api.deps import Services
 from api.messages import Price, Snapshot
 from data import bus
-from data.bar import decode_bar
+from data.market_data import price_in
 from data.orders import OPEN, TERMINAL
 
 OPEN_ORDERS_MAX: Final = 500
 RECENT_MAX: Final = 200
+LOOKED_AT_MAX: Final = 50  # entries of a stream, in which a live feed tells more quotes than trades
 
 _log = structlog.get_logger()
 
@@ -50,17 +51,23 @@ async def take(house: Services, account: str) -> Snapshot:
 
 
 async def newest_prices(redis: Redis, symbols: list[str]) -> list[Price]:
-    """The last bar that each symbol's stream holds; without Redis none, and the screen says so."""
+    """The last price that each symbol's stream holds; without Redis none, and the screen says so."""
     try:
         newest = redis.pipeline(transaction=False)
         for symbol in symbols:
-            newest.xrevrange(bus.md(symbol), count=1)
+            newest.xrevrange(bus.md(symbol), count=LOOKED_AT_MAX)
         found = await newest.execute() if symbols else []
-        bars = [decode_bar(entries[0][1][b"b"]) for entries in found if entries]
-    except (RedisError, OSError, KeyError, msgspec.DecodeError) as error:
+        priced = [(symbol, _newest(entries)) for symbol, entries in zip(symbols, found, strict=True)]
+    except (RedisError, OSError, msgspec.DecodeError) as error:
         _log.warning("no newest prices", error=str(error))
         return []
     return [
-        Price(symbol=bar.symbol, ts_utc=datetime.fromtimestamp(bar.ts_us / 1e6, UTC), last=bar.close)
-        for bar in bars
+        Price(symbol=symbol, ts_utc=datetime.fromtimestamp(told[0] / 1e6, UTC), last=told[1])
+        for symbol, told in priced
+        if told is not None
     ]
+
+
+def _newest(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> tuple[int, float] | None:
+    """The first that tells a price: quotes and corrections stand between."""
+    return next((price for _, fields in entries if (price := price_in(fields)) is not None), None)

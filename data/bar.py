@@ -1,5 +1,6 @@
 """What a bar and a tick are: one schema for frames, one message for streams, one list of timeframes."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -62,10 +63,25 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
     volume: float
 
 
+class Tick(msgspec.Struct, frozen=True, array_like=True):
+    """A row of TICK_SCHEMA on its way through a stream; None is what it does not tell."""
+
+    symbol: str
+    ts_us: int
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    last_size: float | None = None
+    trade_id: str = ""  # where the vendor tells one: two equal trades are not one trade told twice
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Bar)
-encode_bar = _encoder.encode
-decode_bar = _decoder.decode
+encode_bar: Final[Callable[[Bar], bytes]] = _encoder.encode
+decode_bar: Final = msgspec.msgpack.Decoder(Bar).decode
+encode_tick: Final[Callable[[Tick], bytes]] = _encoder.encode
+decode_tick: Final = msgspec.msgpack.Decoder(Tick).decode
 
 
 def step(timeframe: str) -> timedelta:

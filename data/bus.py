@@ -29,6 +29,16 @@ def acks(feed: str) -> str:
     return f"md.acks.{feed}"
 
 
+def feed(name: str) -> str:
+    """How a live feed is doing; gone when the feed is."""
+    return f"feed.{name}"
+
+
+def told_bars(feed_name: str) -> str:
+    """The newest bar that a live feed told of each symbol, so that its next start goes on from there."""
+    return f"feed.{feed_name}.bars"
+
+
 def ticker(symbol: str) -> str:
     return f"ticker.{symbol}"
 

@@ -85,6 +85,24 @@ def last_closed(moment: datetime, calendar: str = NEW_YORK) -> Session:
     return Session(known.days[over - 1], known.opens[over - 1], known.closes[over - 1])
 
 
+def session_at(moment: datetime, calendar: str = NEW_YORK) -> Session | None:
+    """The session that is on at `moment`; None while the market is closed."""
+    known = _calendar(calendar)
+    at = bisect_right(known.opens, moment) - 1
+    if at < 0 or moment >= known.closes[at]:
+        return None
+    return Session(known.days[at], known.opens[at], known.closes[at])
+
+
+def next_session(moment: datetime, calendar: str = NEW_YORK) -> Session:
+    """The first session that opens at `moment` or later."""
+    known = _calendar(calendar)
+    at = bisect_left(known.opens, moment)
+    if at == len(known.opens):
+        raise UsageError(f"no session of {calendar} is known after {moment}", "Ask for an earlier moment.")
+    return Session(known.days[at], known.opens[at], known.closes[at])
+
+
 def session_from(day: date, calendar: str = NEW_YORK) -> Session:
     """The session of `day`, or the next one when the market is closed on it."""
     known = _calendar(calendar)

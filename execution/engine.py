@@ -9,6 +9,7 @@ import structlog
 
 from data import bus
 from data.bar import decode_bar
+from data.market_data import BAR
 from data.orders import signed
 from execution.broker import BrokerFill
 from execution.core.book import Book
@@ -68,10 +69,10 @@ class Engine:
             done: list[tuple[str, int]] = []
             for stream, entry_id, fields in entries:
                 last[stream] = entry_id
-                if fields["feed"].decode() != feed:
+                if fields["feed"].decode() != feed or BAR not in fields:
                     continue
                 await ledger.caught_up(int(fields["seq"]))
-                bar = decode_bar(fields["b"])
+                bar = decode_bar(fields[BAR])
                 for book in self._by_symbol[bar.symbol]:
                     self._bars[book.artifact_hash] += bar.ts_us > book.last_bar_us
                     intent = book.on_bar(bar, heard_at_us)

@@ -24,7 +24,7 @@ from execution.broker.venue import venue
 from execution.core.book import Book
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
-from execution.feed import ReplayFeed
+from execution.feeds.replay import ReplayFeed
 from execution.gateway import Gateway
 from execution.killswitch import KillSwitch
 from execution.ledger import Ledger

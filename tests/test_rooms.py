@@ -29,6 +29,7 @@ def loaded_by(code: str) -> set[str]:
         "import execution, execution.strategy",
         "import execution.__main__",
         "import execution.exchange.__main__",
+        "import execution.feeds.__main__",
         "import api, api.__main__, api.app",
         "import infra.local.__main__",
         "from orchestration.cli import main; main(['--help'])",

@@ -17,7 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.security import Tokens
 from data import bus
-from data.bar import Bar, encode_bar
+from data.bar import Bar, Tick
+from data.market_data import bar_entry, tick_entry
 from data.settings import DataSettings
 from infra.local.embedded import embedded_valkey
 
@@ -74,7 +75,9 @@ def test_the_snapshot_holds_all_of_the_account_and_its_number(
     floor.order("BBB", "buy", 10, 112.5, BAR, state="SENDING")
     floor.heartbeat(bar_ts_us=BAR_US)
     with redis.Redis.from_url(redis_url) as client:
-        client.xadd(bus.md("AAA"), {"b": encode_bar(Bar("AAA", "1m", BAR_US, 50, 51, 49, 50.5, 1_000))})
+        bar = Bar("AAA", "1m", BAR_US, 50, 51, 49, 50.5, 1_000)
+        client.xadd(bus.md("AAA"), bar_entry(bar, "test"))  # type: ignore[arg-type]
+        client.xadd(bus.md("AAA"), tick_entry(Tick("AAA", BAR_US + 1, bid=50.4, ask=50.6), "test"))  # type: ignore[arg-type]
     with screen(monitor) as watching:
         told = watching.next("snapshot")
     assert told["seq"] == 5

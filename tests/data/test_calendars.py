@@ -9,6 +9,8 @@ from data.calendars import (
     ROUND_THE_CLOCK,
     last_closed,
     last_sessions,
+    next_session,
+    session_at,
     session_from,
     sessions,
     sessions_before,
@@ -59,3 +61,29 @@ def test_a_day_without_a_session_leads_to_the_next_one() -> None:
 def test_an_unknown_calendar_is_named() -> None:
     with pytest.raises(UsageError, match="no calendar 'XMARS'"):
         sessions(FIRST, FIRST, "XMARS")
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        (datetime(2026, 11, 27, 14, 29, 59, tzinfo=UTC), None),
+        (datetime(2026, 11, 27, 14, 30, tzinfo=UTC), date(2026, 11, 27)),
+        (datetime(2026, 11, 27, 17, 59, 59, tzinfo=UTC), date(2026, 11, 27)),
+        (datetime(2026, 11, 27, 18, 0, tzinfo=UTC), None),  # the day after Thanksgiving ends early
+        (datetime(1980, 1, 1, tzinfo=UTC), None),
+        (datetime(2200, 1, 1, tzinfo=UTC), None),
+    ],
+)
+def test_the_session_that_is_on(moment: datetime, day: date | None) -> None:
+    found = session_at(moment)
+    assert (found.day if found else None) == day
+
+
+def test_the_next_session_is_the_one_that_opens_at_the_moment_or_later() -> None:
+    opened = datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
+    assert next_session(opened).day == date(2026, 11, 27)
+    assert next_session(opened + timedelta(microseconds=1)).day == date(2026, 11, 30)
+    midnight = datetime(2026, 3, 8, tzinfo=UTC)
+    assert next_session(midnight, ROUND_THE_CLOCK).day == date(2026, 3, 8)
+    with pytest.raises(UsageError, match="no session of 24/7 is known after"):
+        next_session(datetime(2200, 1, 1, tzinfo=UTC), ROUND_THE_CLOCK)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.bar import TICK_SCHEMA
-from data.sources.synthetic import SyntheticMarket, Tick
+from data.bar import TICK_SCHEMA, Tick
+from data.sources.synthetic import SyntheticMarket
 
 OPEN = datetime(2026, 9, 29, 13, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,6 +8,5 @@ breaks the feed on purpose.
 from data.sources.synthetic.faults import FAULTS
 from data.sources.synthetic.listings import LISTED
 from data.sources.synthetic.market import SyntheticMarket
-from data.sources.synthetic.ticks import Tick
 
-__all__ = ["FAULTS", "LISTED", "SyntheticMarket", "Tick"]
+__all__ = ["FAULTS", "LISTED", "SyntheticMarket"]

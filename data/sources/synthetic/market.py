@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import polars as pl
 
-from data.bar import BAR_SCHEMA
+from data.bar import BAR_SCHEMA, Tick
 from data.calendars import NEW_YORK
 from data.instruments import Instrument
 from data.resample import check_coarser, resample
@@ -17,7 +17,7 @@ from data.sources.synthetic.faults import LONGEST_CLOSED, SLOT, checked_faults, 
 from data.sources.synthetic.listings import LISTINGS, Listing, listing
 from data.sources.synthetic.prices import minute_bars, touched
 from data.sources.synthetic.settings import DEFAULT_SEED, SyntheticSettings
-from data.sources.synthetic.ticks import Sleep, Tick, ticks_between, ticks_from
+from data.sources.synthetic.ticks import Sleep, ticks_between, ticks_from
 
 _SESSIONS_AT_ONCE: Final = 250  # bounds the minutes in memory where decades of coarser bars are asked
 

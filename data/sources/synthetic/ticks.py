@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-import msgspec
 import numpy as np
 import polars as pl
 
-from data.bar import TICK_SCHEMA
+from data.bar import TICK_SCHEMA, Tick
 from data.calendars import Session
 from data.sources.synthetic import prices
 from data.sources.synthetic.listings import Listing, listing
@@ -20,19 +19,6 @@ WIDER: Final = 0.3  # how often a spread is one tick wider than it would be
 QUOTED: Final = 5.0  # times the size of a trade, around which what is quoted varies
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class Tick(msgspec.Struct, frozen=True, array_like=True):
-    """A row of TICK_SCHEMA on its way through a stream."""
-
-    symbol: str
-    ts_us: int
-    bid: float
-    ask: float
-    last: float
-    bid_size: float
-    ask_size: float
-    last_size: float
 
 
 def ticks_between(seed: int, symbols: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:

@@ -13,8 +13,9 @@ import polars as pl
 import structlog
 
 from data import bus
-from data.bar import Bar, bars_of, encode_bar
+from data.bar import Bar, bars_of
 from data.errors import Unavailable
+from data.market_data import bar_entry, price_message
 from execution.exchange.control import ExchangeControl, TapePosition
 
 ASK_AGAIN_S: Final = 2.0  # an engine silent for so long may have lost the bar with Redis: tell it again
@@ -89,14 +90,7 @@ class ReplayFeed:
     async def _publish(self, bars: list[Bar], seq: int) -> None:
         async with bus.within(), self._redis.pipeline(transaction=False) as pipe:
             for bar in bars:
-                fields: dict[str | bytes, str | bytes | int] = {
-                    "b": encode_bar(bar),
-                    "feed": self.name,
-                    "seq": seq,
-                }
-                pipe.xadd(bus.md(bar.symbol), fields, maxlen=bus.MARKET_DATA_LENGTH, approximate=True)  # type: ignore[arg-type]
-                pipe.publish(
-                    bus.ticker(bar.symbol),
-                    f'{{"symbol":"{bar.symbol}","ts_us":{bar.ts_us},"last":{bar.close!r}}}',
-                )
+                entry = bar_entry(bar, self.name, seq)
+                pipe.xadd(bus.md(bar.symbol), entry, maxlen=bus.MARKET_DATA_LENGTH, approximate=True)  # type: ignore[arg-type]
+                pipe.publish(bus.ticker(bar.symbol), price_message(bar.symbol, bar.ts_us, bar.close))
             await pipe.execute()
