@@ -33,6 +33,8 @@ class Control:
     actor: str
     changed_at: datetime
     verified_flat_at: datetime | None
+    revision: int
+    """how often somebody said something"""
 
 
 def ensure_account(connection: Connection[DictRow], name: str, broker: str, cash: float) -> None:
@@ -62,7 +64,7 @@ def set_mode(
     with connect(database_url) as connection:
         changed = connection.execute(
             "update controls set mode = %s, actor = %s, reason = %s, changed_at = clock_timestamp(), "
-            "verified_flat_at = null where account = %s",
+            "revision = revision + 1, verified_flat_at = null where account = %s",
             [mode, actor, reason, account],
         ).rowcount
         if not changed:

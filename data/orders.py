@@ -26,6 +26,11 @@ OPEN: Final = frozenset({OrderState.INTENT, OrderState.SENDING, OrderState.ACKED
 TERMINAL: Final = frozenset(OrderState) - OPEN
 
 
+def unfilled(state: OrderState, qty: float, filled: float, reported: float) -> float:
+    """How much of an order may still come: all of one that is open, of another what the broker said it filled."""
+    return max(0.0, (qty if state in OPEN else reported) - filled)
+
+
 def signed(side: Side, quantity: float) -> float:
     """The change of position that this order means."""
     return quantity if side == "buy" else -quantity

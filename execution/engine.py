@@ -14,8 +14,8 @@ from data.orders import signed
 from execution.broker import BrokerFill
 from execution.core.book import Book
 from execution.core.intents import Intent
-from execution.gateway import Gateway
-from execution.ledger import Ledger
+from execution.flow.gateway import Gateway
+from execution.flow.ledger import Ledger
 from execution.store import Row
 
 BLOCK_MS: Final = 1_000

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from data.errors import Refused, UsageError
-from data.orders import signed
+from data.orders import signed, unfilled
 from execution.core.book import Book
 from execution.loading import Promoted, history
 from execution.store import Store
@@ -69,9 +69,11 @@ async def _prepare(
         for row in await store.standing.fills_of(book.artifact_hash, book.symbol)
     ]
     book.recover(own.filter(pl.col("ts_utc") >= traded_from), timeframe, fills)
-    for row in await store.standing.orders():
+    for row in await store.standing.unfilled():
         if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
-            left = float(row["qty"] - row["filled_qty"])
+            left = unfilled(
+                row["state"], *(float(row[name]) for name in ("qty", "filled_qty", "reported_qty"))
+            )
             book.in_flight[row["coid"]] = signed(row["side"], left)
 
 

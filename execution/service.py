@@ -20,14 +20,17 @@ from data.postgres import Connections, connect
 from data.settings import get_settings
 from execution import lease, loading
 from execution.announce import announce
+from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
+from execution.clock import MachineClock
 from execution.core.book import Book
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
 from execution.feeds.replay import ReplayFeed
-from execution.gateway import Gateway
-from execution.killswitch import KillSwitch
-from execution.ledger import Ledger
+from execution.flow.allowance import Allowance
+from execution.flow.desk import OrderDesk
+from execution.flow.killswitch import KillSwitch
+from execution.flow.ledger import Ledger
 from execution.loading import Promoted
 from execution.recovery import bring_up_to_date, refuse_what_no_book_owns
 from execution.settings import ExecutionSettings
@@ -74,7 +77,8 @@ async def run(asked: Assignment) -> None:
         pool = await stack.enter_async_context(Connections(CONNECTIONS))
         async with pool.lend() as connection_:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
-        store = Store(pool, asked.account, epoch)
+        store = Store(pool, asked.account, epoch, execution.rate)
+        broker.allowed = Allowance(store.standing, execution.rate)
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
         exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
@@ -82,21 +86,25 @@ async def run(asked: Assignment) -> None:
         runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
         books = [book for one in promoted for book in loading.books_of(one, asked.account)]
         engine = Engine(books)
-        ledger = Ledger(store, broker, execution)
-        gateway = Gateway(store, broker, redis, execution)
-        switch = KillSwitch(store, broker, gateway, ledger, redis, {book.symbol: book for book in books})
+        desk = OrderDesk(
+            store,
+            broker,
+            RedisHints(redis, asked.account),
+            RedisWakes(redis, asked.account),
+            MachineClock(),
+            execution,
+            {book.symbol: book for book in books},
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 _stop_on_signals(tasks)
-                tasks.create_task(gateway.run())
-                await gateway.settled()
-                await ledger.reconcile()
-                feed = await _prepare(promoted, books, runs, asked, store, exchange, redis, epoch)
-                tasks.create_task(ledger.run(engine))
-                tasks.create_task(switch.run())
-                tasks.create_task(engine.run(feed.name, gateway, ledger, redis))
+                await desk.start(tasks)
+                async with desk.ledger.handing_over(engine):
+                    feed = await _prepare(promoted, books, runs, asked, store, exchange, redis, epoch)
+                desk.serve(tasks)
+                tasks.create_task(engine.run(feed.name, desk.gateway, desk.ledger, redis))
                 tasks.create_task(announce(store, redis))
-                tasks.create_task(_heartbeat(store, engine, ledger, switch, feed, runs))
+                tasks.create_task(_heartbeat(store, engine, desk.ledger, desk.switch, feed, runs))
                 await feed.run()
                 for artifact, row in runs.items():
                     await store.standing.finish_run(row["id"], int(row["bars"]) + engine.bars_of(artifact))

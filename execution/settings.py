@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from execution.core.bucket import Rate
 from execution.core.risk import Limits
 
 
@@ -18,6 +19,13 @@ class ExecutionSettings(BaseSettings):
         default=30.0, description="how long an order may be absent at the broker before it is sent again"
     )
     intent_ttl_s: float = Field(default=120.0, description="an intent not sent by then is abandoned")
+    requests_per_minute: float = Field(
+        default=0.0, ge=0.0, description="to the broker, all together; 0: nobody counts (Alpaca allows 200)"
+    )
+    requests_at_once: float = Field(default=20.0, ge=1.0, description="after a while without any")
+    requests_kept: float = Field(
+        default=5.0, ge=0.0, description="for cancels, questions and orders that reduce, when others wait"
+    )
     connect_timeout_s: float = 1.0
     request_timeout_s: float = 5.0
     reconcile_every_s: float = 30.0
@@ -25,6 +33,10 @@ class ExecutionSettings(BaseSettings):
     order_notional_max: float = 1_000_000.0
     position_notional_max: float = 1_000_000.0
     gross_exposure_max: float = 4_000_000.0
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.requests_per_minute / 60.0, self.requests_at_once, self.requests_kept)
 
     @property
     def limits(self) -> Limits:

@@ -4,7 +4,7 @@ alpaca-py is not used to send: it repeats a POST by itself on 429 and 504, and h
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import aiohttp
@@ -35,6 +35,8 @@ class AlpacaBroker:
     """One account at Alpaca, or at what speaks like it."""
 
     def __init__(self, url: str, key_id: str, secret_key: str, *, connect_s: float, total_s: float) -> None:
+        self.allowed: Callable[[], Awaitable[None]] = _at_once
+        """awaited before a cancel or a question; orders were allowed when they were claimed"""
         self._url = url.rstrip("/")
         self._keys = {"key": key_id, "secret": secret_key}
         self._session = aiohttp.ClientSession(
@@ -129,6 +131,7 @@ class AlpacaBroker:
         return found, first_seq
 
     async def _delete(self, path: str, ended: tuple[int, ...] = ()) -> None:
+        await self.allowed()
         try:
             async with self._session.delete(self._url + path) as response:
                 if response.status >= 400 and response.status not in ended:
@@ -139,6 +142,7 @@ class AlpacaBroker:
     async def _get(
         self, path: str, question: dict[str, Any], *, missing: bool = False
     ) -> tuple[int, Any, int | None]:
+        await self.allowed()
         try:
             async with self._session.get(self._url + path, params=question) as response:
                 text = await response.text()
@@ -156,6 +160,10 @@ class AlpacaBroker:
             return response.status, json.loads(text), int(seq) if seq else None
         except ValueError as error:
             raise BrokerDown(f"GET {path} answered with something that is not JSON: {text[:200]}") from error
+
+
+async def _at_once() -> None:
+    """Nobody counts."""
 
 
 def read_outcome(status: int, text: str) -> Outcome:

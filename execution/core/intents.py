@@ -25,7 +25,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     bar_ts_us: int
     reference_price: float
     decided_at_us: int
-    occasion: str = ""  # tells an operator's decisions on one bar apart; a strategy decides once a bar
+    occasion: str = ""  # an operator's command; a strategy has none and decides once a bar
 
     @property
     def signed_qty(self) -> float:
@@ -39,8 +39,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def decision_key(self) -> str:
-        decider = f"{self.artifact_hash or '-'}|{self.strategy}|{self.occasion}"
-        return f"{self.account}|{decider}|{self.symbol}|{self.bar_ts_us}"
+        if self.occasion:
+            return f"{self.account}|{self.occasion}|{self.coid}"
+        return f"{self.account}|{self.artifact_hash or '-'}|{self.strategy}|{self.symbol}|{self.bar_ts_us}"
 
 
 def client_order_id(

@@ -26,10 +26,16 @@ class Exposure:
     open_buys: float  # shares of the symbol that open orders may still buy
     open_sells: float
     gross_elsewhere: float  # worst-case market value of every other symbol
+    halted: str | None = None  # why nothing may be opened on the symbol
 
 
 def reduces(intent: Intent, exposure: Exposure) -> bool:
-    """Whether the order can only bring the position nearer to zero, however the open orders fill."""
+    """Whether the order can only bring the position nearer to zero, however the open orders fill.
+
+    What an operator's command closes is what the broker shows, whether or not we know where that came from.
+    """
+    if intent.occasion:
+        return True
     closing = exposure.open_sells if exposure.position > 0 else exposure.open_buys
     opposite = exposure.position * intent.signed_qty < 0
     return opposite and intent.qty + closing <= abs(exposure.position)
@@ -41,6 +47,8 @@ def refusal(intent: Intent, exposure: Exposure, limits: Limits, mode: "Mode") ->
         return None  # whatever else is wrong, getting smaller is always allowed
     if mode != "running":
         return f"the account is {mode}"
+    if exposure.halted is not None:
+        return f"{intent.symbol} is halted: {exposure.halted}"
     notional = intent.qty * intent.reference_price
     position = _worst(exposure, intent.signed_qty) * intent.reference_price
     checks = {

@@ -5,6 +5,7 @@ Start reading at fence.py (how a write proves it may), then intents.py, reports.
 """
 
 from data.postgres import Connections
+from execution.core.bucket import Rate
 from execution.store.fence import Fence, Fenced, Row
 from execution.store.intents import Intents
 from execution.store.reports import Reports
@@ -16,10 +17,10 @@ __all__ = ["Fenced", "Row", "Store"]
 class Store:
     """One account's rows under one epoch."""
 
-    def __init__(self, connections: Connections, account: str, epoch: int) -> None:
+    def __init__(self, connections: Connections, account: str, epoch: int, rate: Rate) -> None:
         fence = Fence(connections, account, epoch)
         self.account = account
         self.written = fence.written
-        self.intents = Intents(fence)
+        self.intents = Intents(fence, rate)
         self.reports = Reports(fence)
-        self.standing = Standing(fence)
+        self.standing = Standing(fence, rate)

@@ -1,6 +1,7 @@
 """Intents on their way out: made durable, claimed under our epoch, answered or given up.  Protocol steps 2, 4, 6."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -8,19 +9,35 @@ from psycopg.rows import DictRow
 from data.control import Mode
 from data.errors import Corrupt
 from data.orders import OrderState
+from execution.core.bucket import Rate
 from execution.core.intents import Intent
 from execution.core.risk import Exposure, Limits, reduces, refusal
+from execution.flow.ports import Wait
 from execution.store.fence import Fence, Row, instant, one_row
 
-# No order that increases risk is sent after a pause or a kill.
-_MAY_GO = "(reduces or (select mode from controls where account = orders.account) = 'running')"
+# No order that increases risk is sent after a pause or a kill, and none that the account's rate does not allow.
+_CLAIM: Final = """
+    with wanted as (
+        select coid, reduces from orders where coid = %(coid)s and state = %(before)s and expires_at > clock_timestamp()
+        and (reduces or (select mode from controls where account = %(account)s) = 'running') for update
+    ), rate as materialized (
+        select take_request(%(account)s, %(per_second)s, %(size)s,
+                            case when reduces then 0 else %(kept)s end) as wait_s from wanted
+    ), claimed as (
+        update orders set state = 'SENDING', epoch = %(epoch)s, attempts = attempts + 1,
+            sent_at = clock_timestamp(), updated_at = clock_timestamp()
+        where coid = %(coid)s and (select wait_s from rate) = 0 returning *
+    )
+    select rate.wait_s, claimed.* from rate left join claimed on true
+"""
 
 
 class Intents:
     """What the engine decided and the gateway sends."""
 
-    def __init__(self, fence: Fence) -> None:
+    def __init__(self, fence: Fence, rate: Rate) -> None:
         self._fence = fence
+        self._rate = rate
 
     async def write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None:
         """Make an intent durable unless a limit forbids it; returns the limit's sentence then.
@@ -55,6 +72,7 @@ class Intents:
                 "bar_ts_utc": instant(intent.bar_ts_us),
                 "reference_price": repr(intent.reference_price),
                 "body_hash": intent.body_hash,
+                "occasion": intent.occasion,
                 "expires_at": now + timedelta(seconds=ttl_s),
                 "decided_at": instant(intent.decided_at_us),
             }
@@ -63,34 +81,39 @@ class Intents:
             await self._fence.tell(connection, "order", intent.coid)
         return refused
 
-    async def claim(self, coid: str) -> Row | None:
+    async def claim(self, coid: str) -> Row | Wait | None:
         """INTENT → SENDING under our epoch; None when it may not (or no longer) be sent.
 
         The mode is read again here: no order that increases risk is claimed after a pause or a kill.
         """
+        return await self._claim(coid, OrderState.INTENT)
+
+    async def claim_again(self, coid: str) -> Row | Wait | None:
+        """One more attempt at an order that stayed absent at the broker through the quarantine."""
+        return await self._claim(coid, OrderState.SENDING)
+
+    async def _claim(self, coid: str, before: OrderState) -> Row | Wait | None:
         async with self._fence.transaction() as connection:
             row = await one_row(
                 connection,
-                "update orders set state = 'SENDING', epoch = %s, attempts = attempts + 1, "
-                "sent_at = clock_timestamp(), updated_at = clock_timestamp() "
-                "where coid = %s and state = 'INTENT' and expires_at > clock_timestamp() "
-                f"and {_MAY_GO} returning *",
-                [self._fence.epoch, coid],
+                _CLAIM,
+                {
+                    "coid": coid,
+                    "before": before,
+                    "epoch": self._fence.epoch,
+                    "account": self._fence.account,
+                    "per_second": self._rate.per_second,
+                    "size": self._rate.size,
+                    "kept": self._rate.kept,
+                },
             )
-            if row is not None:
-                await self._fence.tell(connection, "order", coid)
+            if row is None:
+                return None
+            wait_s = row.pop("wait_s")
+            if wait_s > 0.0:
+                return Wait(wait_s)
+            await self._fence.tell(connection, "order", coid)
         return row
-
-    async def claim_again(self, coid: str) -> Row | None:
-        """One more attempt at an order that stayed absent at the broker through the quarantine."""
-        async with self._fence.transaction() as connection:
-            return await one_row(
-                connection,
-                "update orders set epoch = %s, attempts = attempts + 1, sent_at = clock_timestamp(), "
-                "updated_at = clock_timestamp() where coid = %s and state = 'SENDING' "
-                f"and expires_at > clock_timestamp() and {_MAY_GO} returning *",
-                [self._fence.epoch, coid],
-            )
 
     async def withdraw(self, coid: str, reason: str) -> None:
         """An intent that will not be sent."""
@@ -134,10 +157,16 @@ class Intents:
                 select symbol, qty, average_entry from positions where account = %(account)s and qty <> 0
             ), flying as (
                 select symbol, max(reference_price) as price,
-                       coalesce(sum(qty - filled_qty) filter (where side = 'buy'), 0) as buys,
-                       coalesce(sum(qty - filled_qty) filter (where side = 'sell'), 0) as sells
-                from orders
-                where account = %(account)s and state in ('INTENT', 'SENDING', 'ACKED', 'PARTIAL')
+                       coalesce(sum(unfilled) filter (where side = 'buy'), 0) as buys,
+                       coalesce(sum(unfilled) filter (where side = 'sell'), 0) as sells
+                from (
+                    select symbol, reference_price, side, qty - filled_qty as unfilled from orders
+                    where account = %(account)s and state in ('INTENT', 'SENDING', 'ACKED', 'PARTIAL')
+                    union all
+                    select symbol, reference_price, side, reported_qty - filled_qty from orders
+                    where account = %(account)s and reported_qty > filled_qty
+                    and state not in ('INTENT', 'SENDING', 'ACKED', 'PARTIAL')
+                ) as coming
                 group by symbol
             ), exposed as (
                 select symbol, coalesce(h.qty, 0) as qty, coalesce(f.buys, 0) as buys, coalesce(f.sells, 0) as sells,
@@ -145,6 +174,7 @@ class Intents:
                 from held h full join flying f using (symbol)
             )
             select (select mode from controls where account = %(account)s) as mode,
+                   (select reason from symbol_halts where account = %(account)s and symbol = %(symbol)s) as halted,
                    coalesce(sum(qty) filter (where symbol = %(symbol)s), 0) as position,
                    coalesce(sum(buys) filter (where symbol = %(symbol)s), 0) as open_buys,
                    coalesce(sum(sells) filter (where symbol = %(symbol)s), 0) as open_sells,
@@ -156,11 +186,5 @@ class Intents:
         )
         assert row is not None, "an aggregate always returns a row"
         mode: Mode = row.pop("mode")
-        return mode, Exposure(**{name: float(value) for name, value in row.items()})
-
-    async def older_than(self, age_s: float) -> list[Row]:
-        return await self._fence.read(
-            "select * from orders where account = %s and state = 'INTENT' "
-            "and created_at < clock_timestamp() - make_interval(secs => %s) order by created_at",
-            [self._fence.account, age_s],
-        )
+        halted: str | None = row.pop("halted")
+        return mode, Exposure(**{name: float(value) for name, value in row.items()}, halted=halted)

@@ -29,12 +29,13 @@ class Reports:
             state = after_report(
                 OrderState(row["state"]), order.state, float(row["filled_qty"]), float(row["qty"])
             )
-            if state != row["state"] or row["broker_id"] is None:
+            reported = max(row["reported_qty"], Decimal(order.filled_qty))
+            if state != row["state"] or row["broker_id"] is None or reported != row["reported_qty"]:
                 await connection.execute(
-                    "update orders set state = %s, broker_id = %s, reason = '', "
+                    "update orders set state = %s, reported_qty = %s, broker_id = %s, reason = '', "
                     "acked_at = coalesce(acked_at, clock_timestamp()), updated_at = clock_timestamp() "
                     "where coid = %s",
-                    [state, order.broker_id, order.coid],
+                    [state, reported, order.broker_id, order.coid],
                 )
                 await self._fence.tell(connection, "order", order.coid)
                 row = await self._lock_order(connection, order.coid)
@@ -63,14 +64,15 @@ class Reports:
             told = OrderState.PARTIAL if filled < order["qty"] else OrderState.FILLED
             state = after_report(OrderState(order["state"]), told, float(filled), float(order["qty"]))
             await connection.execute(
-                "update orders set filled_qty = %s, state = %s, acked_at = coalesce(acked_at, clock_timestamp()), "
-                "updated_at = clock_timestamp() where coid = %s",
-                [filled, state, fill.coid],
+                "update orders set filled_qty = %(filled)s, reported_qty = greatest(reported_qty, %(filled)s), "
+                "state = %(state)s, acked_at = coalesce(acked_at, clock_timestamp()), "
+                "updated_at = clock_timestamp() where coid = %(coid)s",
+                {"filled": filled, "state": state, "coid": fill.coid},
             )
             await self._move_position(connection, fill)
             await self._fence.tell(connection, "fill", fill.coid, fill.execution_id)
             await self._fence.tell(connection, "order", fill.coid)
-        return order
+            return await self._lock_order(connection, fill.coid)
 
     async def keep_raw(self, payload: str, problem: str) -> None:
         async with self._fence.transaction() as connection:

@@ -1,33 +1,62 @@
 """Where the account stands, as the engine asks for it at every start, and what the engine says of itself."""
 
-from datetime import date, datetime
+from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from data.orders import OPEN, OrderState
+from execution.core.bucket import Rate
 from execution.store.fence import Fence, Row, one_row
-
-OPEN = "('INTENT', 'SENDING', 'ACKED', 'PARTIAL')"
 
 
 class Standing:
     """Questions about the account, its runs and its heartbeat."""
 
-    def __init__(self, fence: Fence) -> None:
+    def __init__(self, fence: Fence, rate: Rate) -> None:
         self._fence = fence
+        self._rate = rate
 
-    async def orders(self, states: str = OPEN) -> list[Row]:
+    async def orders(self, states: Collection[OrderState]) -> list[Row]:
         return await self._fence.read(
-            f"select * from orders where account = %s and state in {states}", [self._fence.account]
+            "select * from orders where account = %s and state = any(%s) order by created_at, coid",
+            [self._fence.account, list(states)],
         )
 
-    async def sent_by(self, strategy: str, since: datetime) -> set[str]:
-        """The orders of one strategy from an instant on; an operator's are counted so, across restarts."""
+    async def unfilled(self) -> list[Row]:
+        """Orders of which something may still come (data.orders.unfilled)."""
+        return await self._fence.read(
+            "select * from orders where account = %(account)s and (state = any(%(open)s) or reported_qty > filled_qty) "
+            "order by created_at, coid",
+            {"account": self._fence.account, "open": list(OPEN)},
+        )
+
+    async def of_occasion(self, occasion: str) -> set[str]:
+        """The orders that one command of an operator led to; counted so, across restarts."""
         rows = await self._fence.read(
-            "select coid from orders where account = %s and strategy = %s and created_at >= %s",
-            [self._fence.account, strategy, since],
+            "select coid from orders where account = %s and occasion = %s", [self._fence.account, occasion]
         )
         return {row["coid"] for row in rows}
+
+    async def take_request(self) -> float:
+        """Take one request for a cancel or a question; 0, or the seconds until there is one."""
+        async with self._fence.transaction() as connection:
+            row = await one_row(
+                connection,
+                "select take_request(%s, %s, %s, 0) as wait_s",
+                [self._fence.account, self._rate.per_second, self._rate.size],
+            )
+        assert row is not None, "a function returns a row"
+        return float(row["wait_s"])
+
+    async def halt(self, symbol: str, reason: str) -> None:
+        """Nothing may be opened on it until a person says otherwise."""
+        async with self._fence.transaction() as connection:
+            await connection.execute(
+                "insert into symbol_halts (account, symbol, reason) values (%s, %s, %s) on conflict do nothing",
+                [self._fence.account, symbol, reason],
+            )
 
     async def fills_of(self, artifact_hash: str, symbol: str) -> list[Row]:
         """The fills of one book, in the order in which they happened."""
@@ -53,13 +82,13 @@ class Standing:
             for run_id, count in bars.items():
                 await connection.execute("update runs set bars = %s where id = %s", [count, run_id])
 
-    async def verified_flat(self, changed_at: datetime) -> None:
+    async def verified_flat(self, revision: int) -> None:
         """The broker itself showed no position and no open order after this kill."""
         async with self._fence.transaction() as connection:
             changed = await connection.execute(
                 "update controls set verified_flat_at = clock_timestamp() "
-                "where account = %s and mode = 'killed' and changed_at = %s",
-                [self._fence.account, changed_at],
+                "where account = %s and mode = 'killed' and revision = %s",
+                [self._fence.account, revision],
             )
             if changed.rowcount:
                 await connection.execute(

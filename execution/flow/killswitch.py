@@ -5,23 +5,23 @@ second slower.
 """
 
 import asyncio
-import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from data import bus
+from data.bus import Lost
 from data.orders import OPEN
 from execution.broker import Broker, BrokerDown, BrokerPosition
 from execution.core.book import Book
 from execution.core.intents import Intent, client_order_id
-from execution.gateway import Gateway
-from execution.ledger import Ledger
-from execution.store import Row, Store
+from execution.flow.gateway import UNSETTLED, Gateway
+from execution.flow.ledger import Ledger
+from execution.flow.ports import Clock, OrderStore, Row, Wakes
 
 POLL_S: Final = 0.25
-LISTEN_S: Final = 10.0
+ROUND_S: Final = 1.0  # a round asks the broker, whose patience the closing orders need
 OPERATOR: Final = "operator"  # whose orders these are; no strategy may carry the name
 
 _log = structlog.get_logger()
@@ -32,18 +32,20 @@ class KillSwitch:
 
     def __init__(
         self,
-        store: Store,
+        store: OrderStore,
         broker: Broker,
         gateway: Gateway,
         ledger: Ledger,
-        redis: bus.AsyncRedis,
-        books: dict[str, Book],
+        wakes: Wakes,
+        clock: Clock,
+        books: Mapping[str, Book],
     ) -> None:
         self._store = store
         self._broker = broker
         self._gateway = gateway
         self._ledger = ledger
-        self._redis = redis
+        self._wakes = wakes
+        self._clock = clock
         self._books = books  # by symbol: whose position it is
         self.mode = "running"
 
@@ -55,38 +57,46 @@ class KillSwitch:
             while True:
                 control = await self._store.standing.control()
                 self.mode = control["mode"]
-                if self.mode == "killed" and control["verified_flat_at"] is None:
+                unproved = self.mode == "killed" and control["verified_flat_at"] is None
+                if unproved:
                     try:
                         await self._bring_flat(control)
                     except BrokerDown as error:
                         _log.error("killed, but the broker does not answer; trying again", error=str(error))
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(ROUND_S if unproved else POLL_S):
                         await woken.wait()
                 woken.clear()
 
     async def _bring_flat(self, control: Row) -> None:
-        """One round: cancel what is not ours, close what is open, and believe only the broker."""
+        """One round: cancel what is not of this command, close what is held, and believe only the broker.
+
+        What may still fill is read before the broker's positions: what fills in between is counted twice, not missed,
+        and nothing is closed twice.  An order of which nobody knows whether it was sent does not hold up the rest.
+        """
+        occasion = f"kill {control['revision']}"
+        ours = await self._store.standing.of_occasion(occasion)
+        coming = await self._store.standing.unfilled()
         books = await self._ledger.reconcile()
-        ours = await self._store.standing.sent_by(OPERATOR, since=control["changed_at"])
-        open_orders = [order for order in books.orders if order.state is None or order.state in OPEN]
-        if any(order.coid not in ours for order in open_orders):
+        there = [order for order in books.orders if order.state is None or order.state in OPEN]
+        foreign = [order for order in there if order.coid not in ours]
+        if foreign or any(row["coid"] not in ours for row in coming):
             await self._broker.cancel_all()
-            return
-        closing = {order.symbol for order in open_orders}
+        busy = {order.symbol for order in there} | {
+            row["symbol"] for row in coming if row["coid"] in ours or row["state"] not in UNSETTLED
+        }
         for position in books.positions:
-            if position.symbol not in closing:
-                await self._close(position, occasion=f"{control['changed_at'].isoformat()} {len(ours)}")
-        unsettled = await self._store.standing.orders("('INTENT', 'SENDING')")
-        if not books.positions and not open_orders and not unsettled:
-            await self._store.standing.verified_flat(control["changed_at"])
+            if position.symbol not in busy:
+                await self._close(position, occasion, number=len(ours))
+        if not books.positions and not there and not coming:
+            await self._store.standing.verified_flat(control["revision"])
             _log.warning("killed and flat: the broker shows no position and no order")
 
-    async def _close(self, position: BrokerPosition, occasion: str) -> None:
+    async def _close(self, position: BrokerPosition, occasion: str, number: int) -> None:
         quantity = float(position.qty)
         book = self._books.get(position.symbol)
-        now_us = time.time_ns() // 1000
-        coid = client_order_id(self._store.account, occasion, OPERATOR, position.symbol, 0)
+        now_us = self._clock.now_us()
+        coid = client_order_id(self._store.account, occasion, OPERATOR, position.symbol, 0, leg=number)
         refused = await self._gateway.submit(
             Intent(
                 coid=coid,
@@ -105,21 +115,12 @@ class KillSwitch:
         )
         if refused is not None:
             _log.error("the closing order was refused; trying again", symbol=position.symbol, limit=refused)
-        await self._gateway.settled()
 
     async def _listen(self, woken: asyncio.Event) -> None:
         while True:
             try:
-                async with self._redis.pubsub() as channel:
-                    async with bus.within():
-                        await channel.subscribe(bus.control(self._store.account))
-                    while True:
-                        async with bus.within(2 * LISTEN_S):
-                            heard = await channel.get_message(
-                                ignore_subscribe_messages=True, timeout=LISTEN_S
-                            )
-                        if heard:
-                            woken.set()
-            except bus.Lost as error:
+                await self._wakes.woken()
+                woken.set()
+            except Lost as error:
                 _log.warning("redis is away; the control row is polled", error=str(error))
                 await asyncio.sleep(POLL_S)

@@ -5,24 +5,25 @@ quarantine, whether it has the order.
 """
 
 import asyncio
-import time
-from datetime import UTC, datetime
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
 
-from data import bus
+from data.bus import Lost
 from data.orders import OrderState
 from execution.broker import Broker, BrokerDown
 from execution.core.intents import Intent
 from execution.core.lifecycle import Accepted, Outcome, Rejected, Unknown, after_outcome
 from execution.failpoint import reach
+from execution.flow.ports import Clock, Hints, OrderStore, Row, Wait
 from execution.settings import ExecutionSettings
-from execution.store import Row, Store
 
 SWEEP_S: Final = 0.25  # an intent whose hint was lost waits no longer than this
 LEASE_MARGIN_S: Final = 1.0  # between claim and send; a process frozen for longer must not send
 LOOK_UP_S: Final = (0.05, 2.0)  # first and longest wait between questions about an unknown order
+UNKNOWN: Final = (OrderState.SENDING,)
+UNSETTLED: Final = (OrderState.INTENT, OrderState.SENDING)
 
 _log = structlog.get_logger()
 
@@ -31,12 +32,14 @@ class Gateway:
     """Sends the intents of one account."""
 
     def __init__(
-        self, store: Store, broker: Broker, redis: bus.AsyncRedis, settings: ExecutionSettings
+        self, store: OrderStore, broker: Broker, hints: Hints, clock: Clock, settings: ExecutionSettings
     ) -> None:
         self._store = store
         self._broker = broker
-        self._redis = redis
+        self._hints = hints
+        self._clock = clock
         self._settings = settings
+        self._open = asyncio.Event()
         self._at_work: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -47,29 +50,42 @@ class Gateway:
         reach("after_intent")
         if refused is None:
             try:
-                async with bus.within():
-                    await self._redis.xadd(
-                        bus.hints(intent.account), {"coid": intent.coid}, maxlen=bus.HINT_LENGTH
-                    )
-            except bus.Lost as error:
+                await self._hints.send(intent.coid)
+            except Lost as error:
                 _log.warning("the hint was lost; the sweep finds the intent", error=str(error))
             reach("after_hint")
         return refused
 
     async def run(self) -> None:
-        """Work on everything that is not known yet, then on every new hint, until cancelled."""
+        """Find out what became of what was sent before us; once open, send every new intent, until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
-            for row in await self._store.standing.orders("('SENDING')"):
+            for row in await self._store.standing.orders(UNKNOWN):
                 self._work_on(row["coid"], self._resolve(row))
+            await self._open.wait()
             self._tasks.create_task(self._listen())
+            waited: set[str] = set()
             while True:
-                for row in await self._store.intents.older_than(SWEEP_S):
-                    self._work_on(row["coid"], self._send(row["coid"]))
+                waiting = [row["coid"] for row in await self._store.standing.orders((OrderState.INTENT,))]
+                for coid in waiting:
+                    if coid in waited:
+                        self._work_on(coid, self._send(coid))
+                waited = set(waiting)
                 await asyncio.sleep(SWEEP_S)
+
+    def open(self) -> None:
+        """Everything before us is known: intents may be sent."""
+        self._open.set()
+
+    async def resolved(self) -> None:
+        """Wait until it is known what became of everything that was sent."""
+        await self._without(UNKNOWN)
 
     async def settled(self) -> None:
         """Wait until the broker's answer to every intent so far is known."""
-        while await self._store.standing.orders("('INTENT', 'SENDING')"):
+        await self._without(UNSETTLED)
+
+    async def _without(self, states: tuple[OrderState, ...]) -> None:
+        while await self._store.standing.orders(states):
             tasks = list(self._at_work.values())
             if tasks:
                 await asyncio.wait(tasks, timeout=SWEEP_S)
@@ -77,20 +93,15 @@ class Gateway:
                 await asyncio.sleep(0.001)  # between the hint's arrival and the claim
 
     async def _listen(self) -> None:
-        stream = bus.hints(self._store.account)
-        last = ""
         while True:
             try:
-                last = last or await bus.newest_id(self._redis, stream)
-                for _, entry_id, fields in await bus.read_streams(self._redis, {stream: last}, 1_000):
-                    last = entry_id
-                    coid = fields["coid"].decode()
+                for coid in await self._hints.heard():
                     self._work_on(coid, self._send(coid))
-            except bus.Lost as error:
+            except Lost as error:
                 _log.warning("redis is away; intents are found by the sweep", error=str(error))
                 await asyncio.sleep(SWEEP_S)
 
-    def _work_on(self, coid: str, work: Any) -> None:
+    def _work_on(self, coid: str, work: Coroutine[Any, Any, None]) -> None:
         if coid in self._at_work or self._tasks is None:
             work.close()
             return
@@ -99,18 +110,22 @@ class Gateway:
         task.add_done_callback(lambda _: self._at_work.pop(coid, None))
 
     async def _send(self, coid: str) -> None:
-        row = await self._store.intents.claim(coid)
-        claimed_at = time.monotonic()
+        row: Row | Wait | None = Wait(0.0)
+        while isinstance(row, Wait):
+            await asyncio.sleep(row.seconds)
+            before = self._clock.monotonic()
+            row = await self._store.intents.claim(coid)
         reach("after_claim")
         if row is None:
             await self._store.intents.withdraw(
                 coid, "expired, or stopped by a pause or a kill, before it was sent"
             )
             return
-        await self._attempt(row, claimed_at)
+        await self._attempt(row, before)
 
-    async def _attempt(self, row: Row, claimed_at: float) -> None:
-        if time.monotonic() - claimed_at > LEASE_MARGIN_S:
+    async def _attempt(self, row: Row, before: float) -> None:
+        """Send a row that was claimed after `before`."""
+        if self._clock.monotonic() - before > LEASE_MARGIN_S:
             outcome: Outcome = Unknown("this process was frozen between claim and send; nothing was sent")
         else:
             outcome = await self._broker.submit(intent_of(row))
@@ -125,10 +140,14 @@ class Gateway:
             await self._resolve(row)
 
     async def _resolve(self, row: Row) -> None:
-        """Ask until the broker has it, or has been without it for a whole quarantine."""
+        """Ask until the broker has it, or has been without it for a whole quarantine.
+
+        The quarantine begins with our first question, not when some clock says that it was sent: that is later.
+        """
         wait_s, longest_s = LOOK_UP_S
+        absent_since = self._clock.monotonic()
         while True:
-            age_s = (datetime.now(UTC) - row["sent_at"]).total_seconds()
+            asked_at = self._clock.monotonic()
             try:
                 order = await self._broker.find(row["coid"])
             except BrokerDown as error:
@@ -137,18 +156,21 @@ class Gateway:
                 if order is not None:
                     await self._store.reports.apply_order(order)
                     return
-                if age_s > self._settings.quarantine_s:
+                if asked_at - absent_since > self._settings.quarantine_s:
                     break
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, longest_s)
-        again = await self._store.intents.claim_again(row["coid"])
-        claimed_at = time.monotonic()
+        again: Row | Wait | None = Wait(0.0)
+        while isinstance(again, Wait):
+            await asyncio.sleep(again.seconds)
+            before = self._clock.monotonic()
+            again = await self._store.intents.claim_again(row["coid"])
         if again is None:
             await self._store.intents.abandon(
                 row["coid"], "expired or stopped while the broker did not have it"
             )
         else:
-            await self._attempt(again, claimed_at)
+            await self._attempt(again, before)
 
 
 def intent_of(row: Row) -> Intent:
@@ -165,4 +187,5 @@ def intent_of(row: Row) -> Intent:
         bar_ts_us=int(row["bar_ts_utc"].timestamp() * 1e6),
         reference_price=float(row["reference_price"]),
         decided_at_us=int(row["decided_at"].timestamp() * 1e6),
+        occasion=row["occasion"],
     )

@@ -4,7 +4,8 @@ Protocol steps 8 and 9.  One task applies everything, so fills reach the books o
 """
 
 import asyncio
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -21,8 +22,8 @@ from execution.broker import (
     Unreadable,
 )
 from execution.failpoint import reach
+from execution.flow.ports import Clock, OrderStore, Row
 from execution.settings import ExecutionSettings
-from execution.store import Row, Store
 
 CATCH_UP_S: Final = 0.5  # an event that the broker numbered and that did not come by then was lost
 RECONNECT_S: Final = (0.1, 5.0)
@@ -41,25 +42,31 @@ class Listener(Protocol):
 class Ledger:
     """Keeps the ledger of one account equal to the broker's."""
 
-    def __init__(self, store: Store, broker: Broker, settings: ExecutionSettings) -> None:
+    def __init__(self, store: OrderStore, broker: Broker, clock: Clock, settings: ExecutionSettings) -> None:
         self._store = store
         self._broker = broker
+        self._clock = clock
         self._listener: Listener | None = None
         self._settings = settings
         self._seq = 0  # everything the broker numbered up to here is entered
         self._moved = asyncio.Condition()
-        self._last_heard = self._last_reconciled = time.monotonic()
+        self._last_heard = self._last_reconciled = clock.monotonic()
         self._turn = asyncio.Lock()  # events and reconciliation take turns
         self._odd: set[tuple[str, str]] = set()
+        self._residuals: dict[str, tuple[float, float]] = {}  # how much, and since when it has been so
         self.mismatches: list[str] = []
 
-    async def run(self, listener: Listener) -> None:
-        """Enter what the broker says and pass it on, until cancelled.
-
-        Nobody is told of what reconciliation enters before this: books recover that from the ledger, and
-        hearing it twice would double it.
+    @asynccontextmanager
+    async def handing_over(self, listener: Listener) -> AsyncIterator[None]:
+        """Nothing is entered within the block, in which books recover from the ledger; what comes after it is told
+        to the listener.  So nobody hears of a fill twice, or never.
         """
-        self._listener = listener
+        async with self._turn:
+            yield
+            self._listener = listener
+
+    async def run(self) -> None:
+        """Enter what the broker says and pass it on, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._keep_reconciling())
@@ -72,7 +79,15 @@ class Ledger:
                     await self._moved.wait_for(lambda: self._seq >= seq)
             except TimeoutError:
                 _log.warning("events were lost; reconciling", have=self._seq, need=seq)
-                await self._try_to_reconcile()
+                if not await self._try_to_reconcile():
+                    await asyncio.sleep(CATCH_UP_S)
+
+    async def equal_to_the_broker(self) -> None:
+        """Reconcile, however long the broker may be away."""
+        equal = False
+        while not equal:
+            equal = await self._try_to_reconcile()
+            await asyncio.sleep(0.0 if equal else CATCH_UP_S)
 
     async def reconcile(self) -> Books:
         """Make the ledger equal to the broker's books.  Fills are never invented, only learned."""
@@ -84,7 +99,12 @@ class Ledger:
                     await self._enter_fill(fill, "reconcile")
             ours = await self._store.reports.order_states()
             for order in books.orders:
-                if order.coid not in ours or order.state is None:
+                if order.coid not in ours:
+                    await self._keep_odd(order)
+                    await self._store.standing.halt(
+                        order.symbol, f"the broker has {order.coid}, which is not ours"
+                    )
+                elif order.state is None:
                     await self._keep_odd(order)
                 elif ours[order.coid] != order.state:
                     await self._enter_order(order.coid, await self._store.reports.apply_order(order))
@@ -92,23 +112,44 @@ class Ledger:
                         await self._broker.cancel(order.broker_id)  # it came too late to be wanted
             held = await self._store.standing.positions()
             told = {position.symbol: float(position.qty) for position in books.positions}
-            self.mismatches = [
-                f"{symbol}: ledger {held.get(symbol, 0.0):g}, broker {told.get(symbol, 0.0):g}"
-                for symbol in sorted(held.keys() | told.keys())
-                if held.get(symbol, 0.0) != told.get(symbol, 0.0)
-            ]
-            if self.mismatches:
-                _log.error("positions differ from the broker's", mismatches=self.mismatches)
-            self._last_reconciled = time.monotonic()
+            await self._look_at_residuals(held, told)
+            self._last_reconciled = self._clock.monotonic()
             await self._move_to(books.seq)
         return books
+
+    async def _look_at_residuals(self, held: dict[str, float], told: dict[str, float]) -> None:
+        """What the broker holds and our fills do not explain is shown, and if it stays, its symbol is halted.
+
+        A fill that the broker shows in one answer and not yet in another passes.
+        """
+        now = self._clock.monotonic()
+        differ = [each for each in sorted(held | told) if held.get(each, 0.0) != told.get(each, 0.0)]
+        found = {each: told.get(each, 0.0) - held.get(each, 0.0) for each in differ}
+        self._residuals = {
+            symbol: (residual, self._residuals[symbol][1] if self._had(symbol, residual) else now)
+            for symbol, residual in found.items()
+        }
+        self.mismatches = [
+            f"{symbol}: ledger {held.get(symbol, 0.0):g}, broker {told.get(symbol, 0.0):g}"
+            for symbol in differ
+        ]
+        if self.mismatches:
+            _log.error("positions differ from the broker's", mismatches=self.mismatches)
+        for symbol, (residual, since) in self._residuals.items():
+            if now - since > self._settings.quarantine_s:
+                await self._store.standing.halt(
+                    symbol, f"the broker holds {residual:+g} that no fill explains"
+                )
+
+    def _had(self, symbol: str, residual: float) -> bool:
+        return symbol in self._residuals and self._residuals[symbol][0] == residual
 
     async def _listen(self) -> None:
         wait_s, longest_s = RECONNECT_S
         while True:
             try:
                 async for told in self._broker.events():
-                    self._last_heard = time.monotonic()
+                    self._last_heard = self._clock.monotonic()
                     if isinstance(told, Connected):
                         await self.reconcile()  # nothing is replayed on a (re)connect
                         wait_s = RECONNECT_S[0]
@@ -122,18 +163,21 @@ class Ledger:
     async def _keep_reconciling(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            now = time.monotonic()
-            silent = now - self._last_heard > self._settings.silence_s and await self._store.standing.orders()
+            now = self._clock.monotonic()
+            silent = now - self._last_heard > self._settings.silence_s and await self._store.standing.orders(
+                OPEN
+            )
             if silent or now - self._last_reconciled > self._settings.reconcile_every_s:
                 await self._try_to_reconcile()
-                self._last_heard = time.monotonic()
+                self._last_heard = self._clock.monotonic()
 
-    async def _try_to_reconcile(self) -> None:
+    async def _try_to_reconcile(self) -> bool:
         try:
             await self.reconcile()
         except BrokerDown as error:
             _log.warning("the broker did not answer; reconciling later", error=str(error))
-            await asyncio.sleep(CATCH_UP_S)
+            return False
+        return True
 
     async def _enter(self, told: BrokerEvent | Unreadable) -> None:
         async with self._turn:
@@ -165,10 +209,18 @@ class Ledger:
         order = await self._store.reports.apply_fill(fill, heard_by)
         if order is not None and self._listener is not None:
             self._listener.on_fill(order, fill)
+            self._tell_if_ended(order)
 
     async def _enter_order(self, coid: str, row: Row | None) -> None:
         if row is None:
             _log.error("the broker reports an order that we did not send", coid=coid)
+        else:
+            self._tell_if_ended(row)
+
+    def _tell_if_ended(self, row: Row) -> None:
+        """An order has ended once it is over and every fill that the broker spoke of is entered."""
+        if row["reported_qty"] > row["filled_qty"]:
+            self._last_reconciled = -self._settings.reconcile_every_s  # a fill is owed: ask for it now
         elif OrderState(row["state"]) in TERMINAL and self._listener is not None:
             self._listener.on_ended(row)
 

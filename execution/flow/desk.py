@@ -1,0 +1,47 @@
+"""Start, restart and takeover of an account's order flow: one path.
+
+Find out what became of every order that may or may not have been sent, make the ledger equal to the broker's books,
+and only then send.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from execution.broker import Broker
+from execution.core.book import Book
+from execution.flow.gateway import Gateway
+from execution.flow.killswitch import KillSwitch
+from execution.flow.ledger import Ledger
+from execution.flow.ports import Clock, Hints, OrderStore, Wakes
+from execution.settings import ExecutionSettings
+
+
+class OrderDesk:
+    """Gateway, ledger and kill switch of one account."""
+
+    def __init__(
+        self,
+        store: OrderStore,
+        broker: Broker,
+        hints: Hints,
+        wakes: Wakes,
+        clock: Clock,
+        settings: ExecutionSettings,
+        books: Mapping[str, Book],
+    ) -> None:
+        self.ledger = Ledger(store, broker, clock, settings)
+        self.gateway = Gateway(store, broker, hints, clock, settings)
+        self.switch = KillSwitch(store, broker, self.gateway, self.ledger, wakes, clock, books)
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Returns when the ledger is equal to the broker's books and nothing that was decided before is unknown."""
+        tasks.create_task(self.gateway.run())
+        tasks.create_task(self.switch.run())
+        await self.gateway.resolved()
+        await self.ledger.equal_to_the_broker()
+        self.gateway.open()
+        await self.gateway.settled()
+
+    def serve(self, tasks: asyncio.TaskGroup) -> None:
+        """From here on what the broker says is entered as it comes."""
+        tasks.create_task(self.ledger.run())

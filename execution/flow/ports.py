@@ -1,0 +1,117 @@
+"""What order flow asks of the world: a clock, a ledger that remembers, a bus that hurries.
+
+`Broker` is in execution.broker.  Whoever sleeps does it on the event loop, whose time the simulation makes up.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from data.orders import OrderState
+from execution.broker import BrokerFill, BrokerOrder
+from execution.core.intents import Intent
+from execution.core.risk import Limits
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: so many requests were sent that the next may go in so many seconds."""
+
+    seconds: float
+
+
+class Clock(Protocol):
+    """Time, of which only the monotonic kind may decide anything: people and daemons set the other."""
+
+    def monotonic(self) -> float: ...
+
+    def now_us(self) -> int: ...
+
+
+class Hints(Protocol):
+    """Says that an intent is to be looked at now: lost, doubled or late.
+
+    Raises data.bus.Lost while the bus is away.
+    """
+
+    async def send(self, coid: str) -> None: ...
+
+    async def heard(self) -> list[str]:
+        """The next few, waiting for the first; none if there was none for a while."""
+        ...
+
+
+class Wakes(Protocol):
+    """Says that the control row is to be looked at now.  Raises data.bus.Lost while the bus is away."""
+
+    async def woken(self) -> None: ...
+
+
+class IntentRows(Protocol):
+    """Intents on their way out."""
+
+    async def write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None: ...
+
+    async def claim(self, coid: str) -> Row | Wait | None: ...
+
+    async def claim_again(self, coid: str) -> Row | Wait | None: ...
+
+    async def withdraw(self, coid: str, reason: str) -> None: ...
+
+    async def abandon(self, coid: str, reason: str) -> None: ...
+
+    async def ack(self, coid: str, broker_id: str) -> None: ...
+
+    async def reject(self, coid: str, reason: str) -> None: ...
+
+
+class ReportRows(Protocol):
+    """What the broker reported."""
+
+    async def apply_order(self, order: BrokerOrder) -> Row | None: ...
+
+    async def apply_fill(self, fill: BrokerFill, heard_by: str) -> Row | None: ...
+
+    async def keep_raw(self, payload: str, problem: str) -> None: ...
+
+    async def known_executions(self) -> set[str]: ...
+
+    async def order_states(self) -> dict[str, OrderState]: ...
+
+
+class StandingRows(Protocol):
+    """Where the account stands."""
+
+    async def orders(self, states: Collection[OrderState]) -> list[Row]: ...
+
+    async def unfilled(self) -> list[Row]: ...
+
+    async def of_occasion(self, occasion: str) -> set[str]: ...
+
+    async def take_request(self) -> float: ...
+
+    async def halt(self, symbol: str, reason: str) -> None: ...
+
+    async def positions(self) -> dict[str, float]: ...
+
+    async def control(self) -> Row: ...
+
+    async def verified_flat(self, revision: int) -> None: ...
+
+
+class OrderStore(Protocol):
+    """One account's rows under one epoch.  Every write first proves that the epoch still holds."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def intents(self) -> IntentRows: ...
+
+    @property
+    def reports(self) -> ReportRows: ...
+
+    @property
+    def standing(self) -> StandingRows: ...

@@ -1,0 +1,117 @@
+"""The invariants: what must hold at every instant, and what must hold once the world has come to rest.
+
+The numbers are those of docs/execution.md.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from data.orders import TERMINAL, OrderState, signed
+from execution.core.bucket import Rate
+
+if TYPE_CHECKING:
+    from execution.simulation.database import Database
+    from execution.simulation.market import Market, MarketOrder
+
+NEGATIVE: Final = (OrderState.REJECTED, OrderState.ABANDONED)
+KILL_GRACE_S: Final = 1.0
+
+
+class Violated(AssertionError):
+    """An invariant did not hold."""
+
+
+@dataclass
+class Checks:
+    """Watches what is written and what is sent."""
+
+    position_max: float
+    rate: Rate
+    clock_jumps: int = 0
+    acknowledged: set[str] = field(default_factory=set)
+    """intents that the engine was told are durable"""
+    killed_at: float | None = None
+    _grants: list[float] = field(default_factory=list)
+    _asked: int = 0
+    _of_decision: dict[str, str] = field(default_factory=dict)
+
+    def granted(self, now: float) -> None:
+        """A request is taken from the bucket, which a jump of the clock fills once."""
+        self._grants.append(now)
+        for earlier, since in enumerate(self._grants):
+            allowed = self.rate.size * (1 + self.clock_jumps) + self.rate.per_second * (now - since)
+            if len(self._grants) - earlier > allowed + 1e-6:
+                raise Violated(f"I10: {len(self._grants) - earlier} requests in {now - since:.3f} s")
+
+    def asked(self) -> None:
+        """A request leaves for the broker."""
+        self._asked += 1
+        if self.rate.per_second > 0.0 and self._asked > len(self._grants):
+            raise Violated(f"I10: {self._asked} requests leave, {len(self._grants)} were allowed")
+
+    def sent(self, now: float, coid: str, database: "Database") -> None:
+        row = database.orders.get(coid)
+        if row is None or row["state"] == OrderState.INTENT or row["attempts"] < 1:
+            raise Violated(f"I5: {coid} is sent without a durable SENDING before it")
+        if self.killed_at is not None and now > self.killed_at + KILL_GRACE_S and not row["reduces"]:
+            raise Violated(f"I11: {coid} opens and is sent {now - self.killed_at:.3f} s after the kill")
+
+    def accepted(self, order: "MarketOrder", market: "Market", database: "Database") -> None:
+        row = database.orders[order.coid]
+        earlier = self._of_decision.setdefault(row["decision_key"], order.broker_id)
+        if earlier != order.broker_id:
+            raise Violated(f"I1: {row['decision_key']} is two orders at the broker")
+        if row["state"] in NEGATIVE:
+            raise Violated(f"I7: {order.coid} is {row['state']} here, and the broker accepts it")
+        longest, shortest = market.worst(order.symbol)
+        if max(longest, -shortest) > self.position_max:
+            raise Violated(f"I9: {order.symbol} may come to {longest:g} or {shortest:g} shares")
+
+    def written(
+        self, before: dict[str, Any] | None, after: dict[str, Any], epochs: tuple[int, int], market: "Market"
+    ) -> None:
+        ours, lease = epochs
+        if ours != lease:
+            raise Violated(f"I6: {after['coid']} is written under epoch {ours}, the lease has {lease}")
+        if not 0 <= after["filled_qty"] <= after["qty"]:
+            raise Violated(f"I8: {after['filled_qty']} of {after['qty']} is filled of {after['coid']}")
+        if before is not None and after["filled_qty"] < before["filled_qty"]:
+            raise Violated(f"I8: {after['coid']} is filled less than before")
+        held = market.orders.get(after["coid"])
+        if after["state"] in NEGATIVE and held is not None and held.status != "rejected":
+            raise Violated(
+                f"I7: {after['coid']} becomes {after['state']}, and the broker has it ({held.status})"
+            )
+
+    def at_rest(self, database: "Database", market: "Market", heard: dict[str, float]) -> None:
+        """Long after the last fault."""
+        for coid in sorted(self.acknowledged):
+            row = database.orders.get(coid)
+            if row is None:
+                raise Violated(f"I2: {coid} was acknowledged and is gone")
+            if coid not in market.orders and not (row["state"] in TERMINAL and row["reason"]):
+                raise Violated(f"I2: {coid} is {row['state']}, and the broker never had it")
+        theirs = {each.execution_id: (each.coid, each.qty, each.price) for each in market.ours()}
+        ours = {key: (row["coid"], row["qty"], row["price"]) for key, row in database.fills.items()}
+        if theirs != ours:
+            raise Violated(f"I3: {sorted(theirs.keys() ^ ours.keys())} are not on both sides")
+        added: dict[str, float] = defaultdict(float)
+        for row in database.fills.values():
+            added[row["symbol"]] += signed(row["side"], float(row["qty"]))
+        sums = {symbol: qty for symbol, qty in added.items() if qty}
+        if not sums == database.held() == market.held(ours=True):
+            raise Violated(f"I4: fills {sums}, ledger {database.held()}, broker {market.held(ours=True)}")
+        if self.killed_at is not None and (market.held() or database.control["verified_flat_at"] is None):
+            raise Violated(f"killed, and the broker holds {market.held()}")
+        strangers = {order.symbol for order in market.orders.values() if order.foreign}
+        if not strangers <= database.halts.keys():
+            raise Violated(f"somebody else trades {sorted(strangers)}, and nothing is halted there")
+        if heard != sums:
+            raise Violated(f"the engine's books hold {heard}, the fills add up to {sums}")
+        for coid, row in database.orders.items():
+            if row["state"] in (OrderState.SENDING, OrderState.INTENT):
+                raise Violated(f"I13: {coid} is {row['state']} long after the last fault")
+            there = market.orders.get(coid)
+            if there is not None and (there.open != (row["state"] not in TERMINAL)):
+                raise Violated(f"{coid} is {row['state']} here and {there.status} there")
