@@ -2,7 +2,19 @@
 
 import typer
 
-from orchestration.cli import bench, data, demo, records, registry, reports, research, serve, system, trade
+from orchestration.cli import (
+    bench,
+    chaos,
+    data,
+    demo,
+    records,
+    registry,
+    reports,
+    research,
+    serve,
+    system,
+    trade,
+)
 
 app = typer.Typer(
     name="slipway",
@@ -20,4 +32,7 @@ app.add_typer(research.strategy, name="strategy", help="Strategy files: make, li
 app.add_typer(records.runs, name="runs", help="Backtests and sweeps on record: list, show and repeat them.")
 app.add_typer(records.holdout, name="holdout", help="A range that a family may look at once.")
 app.add_typer(trade.app, name="trade", help="Trade what was promoted, and stay in control of it.")
+app.add_typer(
+    chaos.app, name="chaos", help="Let everything go wrong, and look whether an order is lost or doubled."
+)
 app.add_typer(bench.app, name="bench", help="Measure against a named peer in the same run.")
