@@ -12,6 +12,7 @@ from data.bar import Bar, Tick, decode_bar, decode_tick, encode_bar, encode_tick
 BAR: Final = "b"
 CORRECTION: Final = "c"
 TICK: Final = "t"
+OF: Final = "of"  # how many bars the instant has; a replay knows, a live feed does not
 BACKFILLED: Final = "backfilled"  # there when a bar comes from history, later than it would have come live
 
 # A live feed names no exchange whose events an engine would have to wait for.
@@ -20,9 +21,9 @@ NO_EVENTS: Final = 0
 Fields = dict[str | bytes, str | bytes | int]
 
 
-def bar_entry(bar: Bar, feed: str, seq: int = NO_EVENTS, *, backfilled: bool = False) -> Fields:
-    """A finished bar; `seq` is the exchange's last event that it includes."""
-    fields: Fields = {BAR: encode_bar(bar), "feed": feed, "seq": seq}
+def bar_entry(bar: Bar, feed: str, seq: int = NO_EVENTS, *, of: int = 1, backfilled: bool = False) -> Fields:
+    """A finished bar, one `of` so many; `seq` is the exchange's last event that it includes."""
+    fields: Fields = {BAR: encode_bar(bar), "feed": feed, "seq": seq, OF: of}
     return {**fields, BACKFILLED: 1} if backfilled else fields
 
 

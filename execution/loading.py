@@ -10,8 +10,9 @@ from data.artifacts import Artifact, Manifest
 from data.errors import Refused
 from data.postgres import connect
 from data.registry import versions
-from execution.core.book import Book
-from execution.strategy import CostModel, Strategy, load_strategy
+from execution.core import book
+from execution.core.book import Book, Owner
+from execution.strategy import CostModel, Portfolio, Strategy, load_strategy
 
 TIMING = "next_open"  # the only timing that execution knows so far
 
@@ -22,7 +23,7 @@ class Promoted:
 
     name: str  # crossover@3
     artifact: Artifact
-    strategy: Strategy
+    strategy: Strategy | Portfolio
 
     @property
     def manifest(self) -> Manifest:
@@ -44,11 +45,6 @@ def load(name: str, artifact_hash: str) -> Promoted:
             f"Execution trades {TIMING!r} only; research it with that.",
         )
     strategy = load_strategy(artifact.strategy_source, manifest.class_name)(**manifest.params)
-    if not isinstance(strategy, Strategy):
-        raise Refused(
-            f"{name} is a portfolio, and execution trades only strategies of one symbol so far",
-            "Promote a strategy with decide.",
-        )
     return Promoted(name, artifact, strategy)
 
 
@@ -64,13 +60,10 @@ def promoted_to_paper() -> list[Promoted]:
 
 
 def books_of(promoted: Promoted, account: str) -> list[Book]:
-    """One book per symbol, each with its share of the capital."""
+    """The books of a version, with its capital."""
     manifest = promoted.manifest
-    capital = manifest.capital / len(manifest.universe)
-    return [
-        Book(account, promoted.artifact.hash, manifest.strategy, symbol, promoted.strategy, capital)
-        for symbol in manifest.universe
-    ]
+    owner = Owner(account, promoted.artifact.hash, manifest.strategy)
+    return book.books_of(promoted.strategy, owner, manifest.universe, manifest.capital)
 
 
 def check_range(promoted: list[Promoted], first: date, last: date) -> None:
@@ -96,20 +89,10 @@ def history(promoted: Promoted, last: date, as_of: int | None = None) -> pl.Data
 
 def common_costs(promoted: list[Promoted]) -> CostModel:
     """The cost model of an account, and the assurance that these strategies may share one."""
-    owners: dict[str, str] = {}
     for one in promoted:
         if one.costs != promoted[0].costs:
-            raise _cannot_share(one.name, promoted[0].name, "were researched with different costs")
-        for symbol in one.manifest.universe:
-            if symbol in owners:
-                # nothing nets or attributes closing orders between strategies yet
-                raise _cannot_share(one.name, owners[symbol], f"both trade {symbol}")
-            owners[symbol] = one.name
+            raise Refused(
+                f"{promoted[0].name} and {one.name} were researched with different costs and cannot share an account",
+                "Retire one of them: `./slipway promote VERSION --to retired`.",
+            )
     return promoted[0].costs
-
-
-def _cannot_share(one: str, other: str, why: str) -> Refused:
-    return Refused(
-        f"{other} and {one} {why} and cannot share an account",
-        "Retire one of them: `./slipway promote VERSION --to retired`.",
-    )

@@ -10,7 +10,7 @@ import polars as pl
 
 from data.errors import Refused, UsageError
 from data.orders import signed, unfilled
-from execution.core.book import Book
+from execution.core.book import Book, PastFill
 from execution.loading import Promoted, history
 from execution.store import Store
 
@@ -43,7 +43,8 @@ def refuse_what_no_book_owns(books: list[Book], held: dict[str, float], account:
     """Shares that no promoted strategy bought would be traded around for ever."""
     owned: dict[str, float] = defaultdict(float)
     for book in books:
-        owned[book.symbol] += book.shares
+        for symbol, position in book.positions.items():
+            owned[symbol] += position.size
     stray = {symbol: qty for symbol, qty in held.items() if qty != owned[symbol]}
     if stray:
         told = ", ".join(f"{qty:g} {symbol} (owned: {owned[symbol]:g})" for symbol, qty in stray.items())
@@ -57,24 +58,25 @@ async def _prepare(
     book: Book, bars: pl.DataFrame, timeframe: str, traded_from: datetime, until: datetime, store: Store
 ) -> None:
     """Bring a book to where it stands before the bar at `until`."""
-    own = bars.filter(pl.col("symbol") == book.symbol, pl.col("ts_utc") < until)
+    own = bars.filter(pl.col("symbol").is_in(book.symbols), pl.col("ts_utc") < until)
     book.warm(own.filter(pl.col("ts_utc") < traded_from))
     fills = [
-        (
+        PastFill(
             int((row["bar_ts_utc"] or row["filled_at"]).timestamp() * 1e6),
+            row["symbol"],
             signed(row["side"], float(row["qty"])),
             float(row["price"]),
             float(row["commission"]),
         )
-        for row in await store.standing.fills_of(book.artifact_hash, book.symbol)
+        for row in await store.standing.fills_of(book.owner.artifact_hash, book.symbols)
     ]
     book.recover(own.filter(pl.col("ts_utc") >= traded_from), timeframe, fills)
     for row in await store.standing.unfilled():
-        if (row["artifact_hash"], row["symbol"]) == (book.artifact_hash, book.symbol):
+        if row["artifact_hash"] == book.owner.artifact_hash and row["symbol"] in book.symbols:
             left = unfilled(
                 row["state"], *(float(row[name]) for name in ("qty", "filled_qty", "reported_qty"))
             )
-            book.in_flight[row["coid"]] = signed(row["side"], left)
+            book.sent(row["coid"], row["symbol"], signed(row["side"], left))
 
 
 def _first_bar(bars: pl.DataFrame, session: date) -> datetime:

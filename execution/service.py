@@ -24,6 +24,7 @@ from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
 from execution.clock import MachineClock
 from execution.core.book import Book
+from execution.core.roster import Roster
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
 from execution.feeds.replay import ReplayFeed
@@ -85,7 +86,7 @@ async def run(asked: Assignment) -> None:
 
         runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
         books = [book for one in promoted for book in loading.books_of(one, asked.account)]
-        engine = Engine(books)
+        engine = Engine(Roster(books))
         desk = OrderDesk(
             store,
             broker,
@@ -93,7 +94,7 @@ async def run(asked: Assignment) -> None:
             RedisWakes(redis, asked.account),
             MachineClock(),
             execution,
-            {book.symbol: book for book in books},
+            books,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -107,7 +108,9 @@ async def run(asked: Assignment) -> None:
                 tasks.create_task(_heartbeat(store, engine, desk.ledger, desk.switch, feed, runs))
                 await feed.run()
                 for artifact, row in runs.items():
-                    await store.standing.finish_run(row["id"], int(row["bars"]) + engine.bars_of(artifact))
+                    await store.standing.finish_run(
+                        row["id"], int(row["bars"]) + engine.roster.bars_of(artifact)
+                    )
                 _log.info("the replay is over", bars=feed.told)
                 if asked.exit_when_done:
                     raise _Done
@@ -167,7 +170,7 @@ async def _prepare(
     clock_us = (await exchange.clock()).clock_us
     frames: list[pl.DataFrame] = []
     for one in promoted:
-        own = [book for book in books if book.artifact_hash == one.artifact.hash]
+        own = [book for book in books if book.owner.artifact_hash == one.artifact.hash]
         snapshot = runs[one.artifact.hash]["snapshot_id"]
         frames.append(await bring_up_to_date(one, own, asked.first, asked.last, clock_us, snapshot, store))
     refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
@@ -183,6 +186,9 @@ async def _heartbeat(
     while True:
         await store.standing.heartbeat(
             {**engine.status(), "feed": feed.name, "mode": switch.mode, "mismatches": ledger.mismatches},
-            {row["id"]: counted[artifact] + engine.bars_of(artifact) for artifact, row in runs.items()},
+            {
+                row["id"]: counted[artifact] + engine.roster.bars_of(artifact)
+                for artifact, row in runs.items()
+            },
         )
         await asyncio.sleep(lease.HEARTBEAT_S)

@@ -74,7 +74,7 @@ class ReplayFeed:
         ts = str(instant[0].ts_us).encode()
         while missing:
             try:
-                await self._publish([bar for bar in instant if bar.symbol in missing], seq)
+                await self._publish(instant, seq)
                 ask_again_at = time.monotonic() + ASK_AGAIN_S
                 while missing and (left_s := ask_again_at - time.monotonic()) > 0:
                     entries = await bus.read_streams(self._redis, {acks: last}, max(1, int(left_s * 1000)))
@@ -90,7 +90,7 @@ class ReplayFeed:
     async def _publish(self, bars: list[Bar], seq: int) -> None:
         async with bus.within(), self._redis.pipeline(transaction=False) as pipe:
             for bar in bars:
-                entry = bar_entry(bar, self.name, seq)
+                entry = bar_entry(bar, self.name, seq, of=len(bars))
                 pipe.xadd(bus.md(bar.symbol), entry, maxlen=bus.MARKET_DATA_LENGTH, approximate=True)  # type: ignore[arg-type]
                 pipe.publish(bus.ticker(bar.symbol), price_message(bar.symbol, bar.ts_us, bar.close))
             await pipe.execute()

@@ -5,7 +5,7 @@ and only then send.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from execution.broker import Broker
 from execution.core.book import Book
@@ -27,7 +27,7 @@ class OrderDesk:
         wakes: Wakes,
         clock: Clock,
         settings: ExecutionSettings,
-        books: Mapping[str, Book],
+        books: Sequence[Book],
     ) -> None:
         self.ledger = Ledger(store, broker, clock, settings)
         self.gateway = Gateway(store, broker, hints, clock, settings)

@@ -5,7 +5,7 @@ second slower.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -38,7 +38,7 @@ class KillSwitch:
         ledger: Ledger,
         wakes: Wakes,
         clock: Clock,
-        books: Mapping[str, Book],
+        books: Sequence[Book],
     ) -> None:
         self._store = store
         self._broker = broker
@@ -46,7 +46,7 @@ class KillSwitch:
         self._ledger = ledger
         self._wakes = wakes
         self._clock = clock
-        self._books = books  # by symbol: whose position it is
+        self._books = books
         self.mode = "running"
 
     async def run(self) -> None:
@@ -94,27 +94,29 @@ class KillSwitch:
 
     async def _close(self, position: BrokerPosition, occasion: str, number: int) -> None:
         quantity = float(position.qty)
-        book = self._books.get(position.symbol)
+        symbol = position.symbol
+        holders = [book for book in self._books if symbol in book.symbols]
+        book = max(holders, key=lambda book: abs(book.positions[symbol].size), default=None)
         now_us = self._clock.now_us()
-        coid = client_order_id(self._store.account, occasion, OPERATOR, position.symbol, 0, leg=number)
+        coid = client_order_id(self._store.account, occasion, OPERATOR, symbol, 0, leg=number)
         refused = await self._gateway.submit(
             Intent(
                 coid=coid,
                 account=self._store.account,
-                artifact_hash=book.artifact_hash if book else None,
+                artifact_hash=book.owner.artifact_hash if book else None,
                 strategy=OPERATOR,
-                symbol=position.symbol,
+                symbol=symbol,
                 side="sell" if quantity > 0 else "buy",
                 qty=abs(quantity),
                 target=None,
-                bar_ts_us=book.last_bar_us if book else now_us,
-                reference_price=book.last_close if book else 0.0,  # no limit applies to what reduces
+                bar_ts_us=book.last_bar_us[symbol] if book else now_us,
+                reference_price=book.closes[symbol] if book else 0.0,  # no limit applies to what reduces
                 decided_at_us=now_us,
                 occasion=occasion,
             )
         )
         if refused is not None:
-            _log.error("the closing order was refused; trying again", symbol=position.symbol, limit=refused)
+            _log.error("the closing order was refused; trying again", symbol=symbol, limit=refused)
 
     async def _listen(self, woken: asyncio.Event) -> None:
         while True:

@@ -245,7 +245,7 @@ class _Engine:
             SimulatedWakes(world.bus, process),
             ProcessClock(world.wall),
             settings,
-            {},
+            [],
         )
         async with asyncio.TaskGroup() as tasks:
             await desk.start(tasks)

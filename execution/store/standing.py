@@ -58,12 +58,12 @@ class Standing:
                 [self._fence.account, symbol, reason],
             )
 
-    async def fills_of(self, artifact_hash: str, symbol: str) -> list[Row]:
+    async def fills_of(self, artifact_hash: str, symbols: Collection[str]) -> list[Row]:
         """The fills of one book, in the order in which they happened."""
         return await self._fence.read(
             "select f.* from fills f join orders o using (coid) where f.account = %s and o.artifact_hash = %s "
-            "and f.symbol = %s order by f.broker_seq nulls last, f.filled_at, f.execution_id",
-            [self._fence.account, artifact_hash, symbol],
+            "and f.symbol = any(%s) order by f.broker_seq nulls last, f.filled_at, f.execution_id",
+            [self._fence.account, artifact_hash, list(symbols)],
         )
 
     async def positions(self) -> dict[str, float]:
