@@ -18,7 +18,7 @@ from research.passes.desk import Desk
 from research.passes.running import Tallies, recording_of, run_pass
 from research.passes.universes import LaidOut
 from research.records import Record, Unrecorded, keep_out_of_holdout, known_actions, record_backtest
-from research.statistics import as_row, bars_per_year, from_tally
+from research.statistics import as_row, bars_per_year_at, from_tally
 from research.trades import trades_of, where
 
 _TS: Final = pl.Datetime("us", "UTC")
@@ -129,7 +129,6 @@ def run_backtest(
         run = _run_portfolio(strategy, books, terms)
     else:
         run = _run_books(strategy, books, replace(terms, capital=capital / len(books)))
-    timeline = pl.Series("ts_utc", run.ts_us).cast(_TS)
     return Backtest(
         strategy=strategy,
         symbols=tuple(book.symbol for book in books),
@@ -141,7 +140,7 @@ def run_backtest(
         trades=trades_of(_in_shares_of_today(run.orders, books)),
         equity=_curve(run.ts_us, run.equity),
         curves=run.curves,
-        statistics=as_row(from_tally(run.tallies.named(), capital, bars_per_year(timeline))),
+        statistics=as_row(from_tally(run.tallies.named(), capital, bars_per_year_at(run.ts_us))),
     )
 
 
@@ -194,9 +193,9 @@ def _order_frame(
     at = orders["bar"] if terms.fill == "close" else orders["fill_bar"]
     return pl.DataFrame(
         {
-            "symbol": pl.Series(symbols, dtype=pl.String).gather(orders["symbol"]),
+            "symbol": pl.Series(symbols, dtype=pl.String)[orders["symbol"]],
             "bar_ts_utc": pl.Series(ts_us[orders["bar"]]).cast(_TS),
-            "side": _SIDES.gather((orders["qty"] > 0.0).astype(np.uint32)),
+            "side": _SIDES[(orders["qty"] > 0.0).astype(np.uint32)],
             "qty": np.abs(orders["qty"]),
             "target": orders["target"],
             "fill_ts_utc": where(filled, ts_us[at]).cast(_TS),

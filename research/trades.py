@@ -56,10 +56,10 @@ def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
     with np.errstate(all="ignore"):  # the far side of an open trip has no price
         return pl.DataFrame(
             {
-                "symbol": fills["symbol"].gather(trips["first"]),
-                "side": _SIDES.gather(trips["long"]),
+                "symbol": fills["symbol"][trips["first"]],
+                "side": _SIDES[trips["long"]],
                 "qty": trips["most"],
-                "entry_ts_utc": fills["fill_ts_utc"].gather(trips["first"]),
+                "entry_ts_utc": fills["fill_ts_utc"][trips["first"]],
                 "entry_price": paid_in / entered,
                 "exit_ts_utc": _moments(fills["fill_ts_utc"], np.where(done, trips["last"], 0), done),
                 "exit_price": where(done, paid_out / left),

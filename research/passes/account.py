@@ -225,8 +225,9 @@ def hold(book: Any, close: FloatArray, first: int, last: int, curve: FloatArray)
         observe_held(book, close, first, last, cash, shares)
         book.held_bars += last - first
     if curve.size > 0:
-        for bar in range(first, last):
-            curve[bar] = book_equity(cash, shares, close[bar])
+        written, closes = curve[first:last], close[first:last]
+        for place in range(written.size):  # from zero on, or no wide registers are used
+            written[place] = book_equity(cash, shares, closes[place])
 
 
 @machine_code

@@ -168,8 +168,10 @@ def check_bars(bars: pl.DataFrame) -> None:
 
 def _by_symbol(bars: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Each symbol's bars in order of time; what is in order already is not copied."""
-    first = bars["symbol"][0]
-    alone = bool((bars["symbol"] == first).all())
+    names = bars["symbol"]
+    first = names[0]
+    # In order, the ends tell; to compare every name with the first takes longer than a pass's rule.
+    alone = names[-1] == first and (names.flags["SORTED_ASC"] or bool((names == first).all()))
     if alone and bars["ts_utc"].is_sorted():
         yield str(first), bars
         return
@@ -184,13 +186,13 @@ def _book(
     trade_from: date | datetime | None,
     actions: pl.DataFrame | None,
 ) -> Book:
-    ts_us = frame["ts_utc"].dt.epoch("us").to_numpy()
+    raw = BarArrays.of(frame[["ts_utc", *COLUMNS]], usual_calendar(symbol))
+    ts_us = raw.ts_us
     if (ts_us[1:] <= ts_us[:-1]).any():
         raise UsageError(f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…).")
     start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
     if start == len(ts_us):
         raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
-    raw = BarArrays.of(frame.drop("symbol"), usual_calendar(symbol))
     _refuse_no_prices(symbol, raw)
     if actions is None:
         ones, zeros = np.broadcast_to(1.0, len(ts_us)), np.broadcast_to(0.0, len(ts_us))

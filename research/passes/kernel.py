@@ -19,7 +19,7 @@ from execution.strategy import Rule, compiled, costs, position, sizing
 from research.passes import account, lanes, round_trips
 from research.passes.account import BOOK, Rates, Recording, Tape, hold, order, settle, step, wake
 from research.passes.compile_cache import cache_on_disk
-from research.passes.lanes import WORD, borrowed, changes, lowest_bit
+from research.passes.lanes import WORD, borrowed, changes, fetch, lowest_bit
 from research.passes.rules import BOOK_TYPE, FEATURES, NEXT_CHANGE, TARGETS, takes_position
 
 TILE: Final = 1024
@@ -38,6 +38,8 @@ def _run_targets(  # type: ignore[no-untyped-def]
     for tile in range(firsts.size):
         first, last, block = firsts[tile], lasts[tile], block_of[tile]
         count = last - first
+        fetch(open_, first, last)  # orders are far apart: nothing else would bring their prices in time
+        fetch(close, first, last)
         for number in range(sets.shape[0]):
             book = accounts[number]
             where[0], where[1] = number, first
@@ -77,6 +79,8 @@ def _run_next_change(  # type: ignore[no-untyped-def]
     curve, orders = borrowed(recording.equity), borrowed(recording.orders)
     for tile in range(firsts.size):
         first, last, block = firsts[tile], lasts[tile], block_of[tile]
+        fetch(open_, first, last)
+        fetch(close, first, last)
         for number in range(sets.shape[0]):
             book = accounts[number]
             where[0], where[1] = number, first

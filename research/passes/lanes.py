@@ -148,6 +148,25 @@ def borrowed(_typing: Any, array: Any) -> Any:
     return array(array), code
 
 
+@_instructions
+def fetch(_typing: Any, array: Any, first: Any, last: Any) -> Any:
+    """Ask for array[first:last] to be brought into the cache, and do not wait for it."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers, first, last = arguments
+        data = context.make_array(signature.args[0])(context, builder, numbers).data
+        pointer = ir.IntType(8).as_pointer()
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, *[ir.IntType(32)] * 3])
+        )
+        with cgutils.for_range_slice(builder, first, last, ir.Constant(_INT, 8), intp=_INT) as (place, _):
+            at = builder.bitcast(builder.gep(data, [place]), pointer)
+            builder.call(prefetch, [at, *(ir.Constant(ir.IntType(32), each) for each in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp), code
+
+
 @_compiled
 def fold_held(
     close: Any, first: int, last: int, cash: float, shares: float

@@ -24,7 +24,7 @@ from research.passes.rules import rule_of
 from research.passes.running import Tallies, by_name, no_recording, run_pass
 from research.passes.shared_account import portfolio_kernel
 from research.passes.universes import LaidOut
-from research.statistics import as_frame, bars_per_year, from_tally
+from research.statistics import as_frame, bars_per_year_at, from_tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Prepared(ABC):
         self.sets, self.terms = list(sets), terms
         self.symbols, self.capital, self.ts_us = tuple(symbols), capital, ts_us
         self._bounds = bounds
-        self.bars_per_year = bars_per_year(pl.Series(ts_us).cast(pl.Datetime("us", "UTC")))
+        self.bars_per_year = bars_per_year_at(ts_us)
 
     @abstractmethod
     def run(self, chunk: slice) -> FloatArray:

@@ -115,10 +115,10 @@ def keep_out_of_holdout(strategy: type[Any], bars: pl.DataFrame) -> None:
     """
     if bars.is_empty():
         return
-    first: Any = bars["ts_utc"].min()
-    last: Any = bars["ts_utc"].max()
     try:
         with connect(autocommit=True) as connection:
+            first: Any = bars["ts_utc"].min()
+            last: Any = bars["ts_utc"].max()
             holdouts.must_not_touch(connection, family_of(strategy), first.date(), last.date())
     except Refused:
         raise

@@ -7,7 +7,7 @@ A statistic that does not exist (the Sharpe ratio of a book that never traded) i
 `reason_of` says in words why.
 """
 
-from research.statistics.calendar import bars_per_year
+from research.statistics.calendar import bars_per_year, bars_per_year_at
 from research.statistics.curve import (
     cagr_of,
     calmar_of,
@@ -39,6 +39,7 @@ __all__ = [
     "as_frame",
     "as_row",
     "bars_per_year",
+    "bars_per_year_at",
     "cagr",
     "cagr_of",
     "calmar",

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from research.backtest import run_backtest
-from research.statistics import bars_per_year, returns_of, sharpe_of
+from research.statistics import bars_per_year_at, returns_of, sharpe_of
 from research.statistics.sums import FloatArray
 from research.validation.case import Case, optimise
 
@@ -79,7 +79,7 @@ def walk_forward(
     if first < 2 or (np.diff(cuts) < 2).any():
         return None
     done, pieces = [], []
-    year = bars_per_year(pl.Series(ts_us).cast(pl.Datetime("us", "UTC")))
+    year = bars_per_year_at(ts_us)
     for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         start = 0 if kind == "anchored" else begin - first
         trained, tested, last = (_moment(ts_us[place]) for place in (start, begin, end - 1))
