@@ -163,7 +163,8 @@ def _run_books(strategy: Strategy, books: Sequence[Book], terms: Terms) -> _Run:
         tallies, ordered = run_pass(type(strategy), book, terms, table, sets, book.tape(terms), recording)
         each.append(tallies)
         curves.append(recording.equity)
-        orders.append(_order_frame(recording.orders[:ordered], [book.symbol], book.ts_us, terms))
+        names = pl.Series([book.symbol]).new_from_index(0, ordered)
+        orders.append(_order_frame(recording.orders[:ordered], names, book.ts_us, terms))
     equity = desk.equity(curves)
     lines = {
         book.symbol: _curve(book.ts_us[book.start :], curve[book.start :])
@@ -181,19 +182,20 @@ def _run_portfolio(strategy: Portfolio, books: Sequence[Book], terms: Terms) -> 
     orders = recording.orders[:ordered]
     curves = laid.curves(orders)
     lines = {symbol: _curve(laid.ts_us, curves[:, place]) for place, symbol in enumerate(laid.symbols)}
-    frame = _order_frame(orders, laid.symbols, laid.ts_us, terms).sort("symbol", "bar_ts_utc")
+    names = pl.Series(laid.symbols, dtype=pl.String)[orders["symbol"]]
+    frame = _order_frame(orders, names, laid.ts_us, terms).sort("symbol", "bar_ts_utc")
     return _Run(tallies, laid.ts_us, recording.equity, frame, lines)
 
 
 def _order_frame(
-    orders: NDArray[Any], symbols: Sequence[str], ts_us: NDArray[np.int64], terms: Terms
+    orders: NDArray[Any], symbols: pl.Series, ts_us: NDArray[np.int64], terms: Terms
 ) -> pl.DataFrame:
     filled = orders["fill_bar"] >= 0
     # A fill at the close is booked with the next bar, but it happened on this one.
     at = orders["bar"] if terms.fill == "close" else orders["fill_bar"]
     return pl.DataFrame(
         {
-            "symbol": pl.Series(symbols, dtype=pl.String)[orders["symbol"]],
+            "symbol": symbols,
             "bar_ts_utc": pl.Series(ts_us[orders["bar"]]).cast(_TS),
             "side": _SIDES[(orders["qty"] > 0.0).astype(np.uint32)],
             "qty": np.abs(orders["qty"]),

@@ -17,6 +17,7 @@ from execution.strategy.features import Feature, lay_down
 from execution.strategy.rule import Rule
 from research.passes.account import Rates, Tape
 from research.passes.kernel import TILE
+from research.passes.prices import refuse_no_prices
 from research.passes.room import room
 
 Fill = Literal["next_open", "close"]
@@ -28,7 +29,6 @@ BLOCKS: Final = 16
 LEVERAGE: Final = 2.0
 """What an account allows overnight where nothing else is said: twice its equity (Regulation T)."""
 
-_PRICES: Final = COLUMNS[:4]
 _DAY_US: Final = 86_400_000_000
 _NEVER: Final = np.empty(0, dtype=np.int64)
 
@@ -140,7 +140,7 @@ def books_of(
     """
     check_bars(bars)
     since_us = instant_us(trade_from)
-    return [_book(symbol, frame, since_us, trade_from, actions) for symbol, frame in _by_symbol(bars)]
+    return [_book(symbol, each, since_us, trade_from, actions) for symbol, each in _by_symbol(bars)]
 
 
 def check_bars(bars: pl.DataFrame) -> None:
@@ -166,53 +166,51 @@ def check_bars(bars: pl.DataFrame) -> None:
         )
 
 
-def _by_symbol(bars: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+def _by_symbol(bars: pl.DataFrame) -> Iterator[tuple[str, BarArrays]]:
     """Each symbol's bars in order of time; what is in order already is not copied."""
     names = bars["symbol"]
     first = names[0]
-    # In order, the ends tell; to compare every name with the first takes longer than a pass's rule.
-    alone = names[-1] == first and (names.flags["SORTED_ASC"] or bool((names == first).all()))
-    if alone and bars["ts_utc"].is_sorted():
-        yield str(first), bars
-        return
+    # In order, the ends tell; to compare every name with the first takes longer than to decide on every bar.
+    if names[-1] == first and (names.flags["SORTED_ASC"] or bool((names == first).all())):
+        arrays = _arrays(first, bars)
+        if _is_in_order(arrays.ts_us):
+            yield first, arrays
+            return
     for (symbol,), frame in bars.sort("symbol", "ts_utc").group_by("symbol", maintain_order=True):
-        yield str(symbol), frame
+        arrays = _arrays(str(symbol), frame)
+        if not _is_in_order(arrays.ts_us):
+            raise UsageError(
+                f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…)."
+            )
+        yield str(symbol), arrays
+
+
+def _arrays(symbol: str, frame: pl.DataFrame) -> BarArrays:
+    return BarArrays.of(frame[["ts_utc", *COLUMNS]], usual_calendar(symbol))
+
+
+def _is_in_order(ts_us: NDArray[np.int64]) -> bool:
+    return not (ts_us[1:] <= ts_us[:-1]).any()
 
 
 def _book(
     symbol: str,
-    frame: pl.DataFrame,
+    raw: BarArrays,
     since_us: int | None,
     trade_from: date | datetime | None,
     actions: pl.DataFrame | None,
 ) -> Book:
-    raw = BarArrays.of(frame[["ts_utc", *COLUMNS]], usual_calendar(symbol))
     ts_us = raw.ts_us
-    if (ts_us[1:] <= ts_us[:-1]).any():
-        raise UsageError(f"{symbol} has two bars with one timestamp", "Remove duplicates: bars.unique(…).")
     start = 0 if since_us is None else int(np.searchsorted(ts_us, since_us))
     if start == len(ts_us):
         raise UsageError(f"{symbol} has no bars from {trade_from} on", "Start trading earlier.")
-    _refuse_no_prices(symbol, raw)
+    refuse_no_prices(symbol, raw)
     if actions is None:
         ones, zeros = np.broadcast_to(1.0, len(ts_us)), np.broadcast_to(0.0, len(ts_us))
         return Book(symbol, raw, raw.open, raw.close, ts_us, start, ones, zeros, _NEVER)
     ratio, dividend = _events(symbol, ts_us, actions)
     acts = np.flatnonzero((ratio != 1.0) | (dividend != 0.0))
     return Book(symbol, _without_splits(raw, ratio), raw.open, raw.close, ts_us, start, ratio, dividend, acts)
-
-
-def _refuse_no_prices(symbol: str, bars: BarArrays) -> None:
-    for name in _PRICES:
-        column = getattr(bars, name)
-        if column.min() > 0.0 and column.max() < np.inf:  # a NaN anywhere is the least and the greatest
-            continue
-        bar = int(np.argmin((column > 0.0) & (column < np.inf)))
-        when = datetime.fromtimestamp(bars.ts_us[bar] / 1e6, UTC)
-        raise UsageError(
-            f"the {name} of {symbol} at {when:%Y-%m-%d %H:%M} UTC is {column[bar]:g}, at which nobody trades",
-            "Drop or repair such bars; what is ingested is checked for them.",
-        )
 
 
 def _events(symbol: str, ts_us: NDArray[np.int64], actions: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
