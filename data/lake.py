@@ -10,8 +10,6 @@ from urllib.parse import quote
 import blake3
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data.bar import BAR_SCHEMA
 from data.errors import Corrupt
@@ -65,6 +63,9 @@ def file_key(dataset: str, symbol: str, period: str, number: int) -> str:
 
 def encode(frame: pl.DataFrame, symbol: str) -> bytes:
     """One symbol's frame as parquet; the same rows always give the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = frame.drop("symbol").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     named = pa.DictionaryArray.from_arrays(
         pa.array(np.zeros(frame.height, dtype=np.int32)), pa.array([symbol])
@@ -158,6 +159,9 @@ def decode(
     content: bytes, key: str, symbol: str, columns: list[str] | None = None, *, threads: bool = False
 ) -> pl.DataFrame:
     """The bars of one symbol in a verified object; its pages are checked once more by their own checksums."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     wanted = [name for name in (columns or BAR_SCHEMA.names()) if name != "symbol"]
     try:
         table: Any = pq.read_table(

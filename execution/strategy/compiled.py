@@ -19,11 +19,14 @@ from data.errors import UsageError
 from execution.strategy import costs, position, sizing
 from execution.strategy.compile_errors import explained
 from execution.strategy.contract import Portfolio, Positions
+from execution.strategy.numba_blas import load_blas
 from execution.strategy.position import Position
 from execution.strategy.purity import reached_functions
 
 if TYPE_CHECKING:
     from execution.strategy.rule import Rule
+
+load_blas()
 
 _jitable: set[Callable[..., Any]] = set()
 

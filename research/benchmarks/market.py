@@ -12,13 +12,13 @@ def random_market(bars: int, per_day: int = 390) -> pl.DataFrame:
     close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 6e-4, bars)))
     open_ = np.concatenate(([100.0], close[:-1])) * np.exp(random.normal(0.0, 5e-5, bars))
     first = datetime(2020, 1, 6, 14, 30, tzinfo=UTC)
-    number = pl.int_range(bars, eager=True)
+    number = np.arange(bars)
     days = number // per_day
     stamp = (days // 5 * 7 + days % 5) * 86_400 + number % per_day * 60
     return pl.DataFrame(
         {
-            "symbol": pl.repeat("WALK", bars, eager=True),
-            "ts_utc": pl.Series(stamp * 1_000_000).cast(pl.Duration("us")) + first,
+            "symbol": pl.Series(["WALK"]).new_from_index(0, bars),
+            "ts_utc": pl.Series((stamp + int(first.timestamp())) * 1_000_000).cast(pl.Datetime("us", "UTC")),
             "open": open_,
             "high": np.maximum(open_, close),
             "low": np.minimum(open_, close),
