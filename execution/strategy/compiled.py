@@ -4,14 +4,17 @@ A rule is compiled once per strategy class, without fast-math, so that machine c
 Plain functions that it calls are compiled with it.
 """
 
+import secrets
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numba
 from numba import types
+from numba.core.bytecode import FunctionIdentity
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from execution.strategy.rule import Rule
 
 load_blas()
+
+# numba numbers what it compiles, in every process from 1 on, and finds machine code by its name and number.  Two rules
+# that two processes compiled and kept on disk would meet under one number, and one would run in place of the other.
+FunctionIdentity._unique_ids = count(secrets.randbits(62))
 
 _jitable: set[Callable[..., Any]] = set()
 
