@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Portfolio, Strategy
 from execution.strategy.arrays import FloatArray
 from execution.strategy.rule import check_made
@@ -203,8 +202,7 @@ def _order_frame(
             "fill_ts_utc": where(filled, ts_us[at]).cast(_TS),
             "fill_price": where(filled, orders["price"]),
             "commission": where(filled, orders["commission"]),
-        },
-        schema_overrides=ORDER_SCHEMA,
+        }
     )
 
 

@@ -45,7 +45,9 @@ def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
     fills = orders.filter(pl.col("fill_price").is_not_null()) if unfilled else orders
     quantities = fills["qty"].to_numpy()
     signed = np.where((fills["side"] == "buy").to_numpy(), quantities, -quantities)
-    symbols = fills["symbol"].rle_id().to_numpy().astype(np.int64)
+    names = fills["symbol"]
+    one = names.is_empty() or names[0] == names[-1]
+    symbols = np.zeros(len(fills), dtype=np.int64) if one else names.rle_id().to_numpy().astype(np.int64)
     prices, fees = (fills[name].to_numpy(writable=True) for name in ("fill_price", "commission"))
     trips = np.zeros(2 * len(fills), dtype=_TRIP)  # a fill through zero ends one and begins another
     trips = trips[: _round_trips(symbols, signed, prices, fees, trips)]
@@ -66,8 +68,7 @@ def trades_of(orders: pl.DataFrame) -> pl.DataFrame:
                 "commission": trips["commission"],
                 "profit": where(done, profit),
                 "profit_pct": where(done, profit / paid_in * 100.0),
-            },
-            schema_overrides=TRADE_SCHEMA,
+            }
         )
 
 

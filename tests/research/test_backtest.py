@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
+from data.orders import ORDER_SCHEMA
 from execution.strategy import CostModel, Strategy, atr, constant, param, price, rsi, sma
 from research import backtest
 from research.oracle import check
 from research.strategies.crossover import Crossover
+from research.trades import TRADE_SCHEMA
 
 Walk = Callable[..., pl.DataFrame]
 
@@ -233,6 +235,14 @@ def test_averages_of_equal_length_never_trade(walk: Walk) -> None:
             return {"fast": sma("close", 20), "slow": sma("close", 20)}
 
     assert backtest(Same(), walk()).orders.is_empty()
+
+
+@pytest.mark.parametrize("wanted", [0.0, 1.0], ids=["no order", "an order that never fills"])
+def test_orders_and_trades_have_their_columns_where_there_are_none(walk: Walk, wanted: float) -> None:
+    bars = walk(bars=3).with_columns(volume=pl.Series([0.0, 0.0, wanted]))
+    done = backtest(Follow(), bars)
+    assert (done.orders.schema, done.trades.schema) == (ORDER_SCHEMA, TRADE_SCHEMA)
+    assert (len(done.orders), len(done.trades)) == (wanted, 0)
 
 
 @pytest.mark.full
