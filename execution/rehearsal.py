@@ -23,7 +23,7 @@ from execution.core.intents import Intent
 from execution.core.roster import Roster
 from execution.engine import Engine
 from execution.exchange.matching import Account
-from execution.exchange.orders import Terms
+from execution.exchange.terms import Terms
 from execution.flow.desk import OrderDesk
 from execution.flow.ports import Row
 from execution.loading import Promoted

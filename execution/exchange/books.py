@@ -7,15 +7,21 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from data.errors import Corrupt, Refused, Unavailable
 from execution.exchange.holdings import Holdings
-from execution.exchange.matching import Account, Changes
-from execution.exchange.orders import Event, Fill, Order, Position, Terms
+from execution.exchange.matching import Account
+from execution.exchange.orders import Event, Fill, Order, Position
+from execution.exchange.register import Changes
+from execution.exchange.state import Activity, DayClose, State
+from execution.exchange.terms import Terms
 
-_VERSION = 1
+Kept = TypeVar("Kept")
+
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY, key_id TEXT NOT NULL UNIQUE, secret_key TEXT NOT NULL,
@@ -34,6 +40,14 @@ CREATE TABLE positions (
 CREATE TABLE events (
     account_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (account_id, seq)
+) STRICT;
+"""
+# What version 1 did not have: money without orders, days, and what an account knows of its market.
+_SINCE_1 = """
+ALTER TABLE accounts ADD COLUMN state TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE activities (account_id TEXT NOT NULL, at_us INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE days (
+    account_id TEXT NOT NULL, day TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (account_id, day)
 ) STRICT;
 """
 
@@ -79,7 +93,7 @@ class Books:
         holdings = account.holdings
         with self._writing():
             self._db.execute(
-                "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, 0, NULL, 0, '{}')",
+                "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, 0, NULL, 0, '{}', '{}')",
                 (account.id, keys.key_id, keys.secret_key, now_us, _text(account.terms), holdings.cash),
             )
 
@@ -99,16 +113,26 @@ class Books:
                 "INSERT INTO events VALUES (?, ?, ?, ?)",
                 [(account.id, event.seq, event.kind.value, _text(event)) for event in changes.events],
             )
+            self._db.executemany(
+                "INSERT INTO activities VALUES (?, ?, ?)",
+                [(account.id, activity.at_us, _text(activity)) for activity in changes.activities],
+            )
+            self._db.executemany(
+                "INSERT INTO days VALUES (?, ?, ?)",
+                [(account.id, day.day, _text(day)) for day in changes.days],
+            )
             for symbol in changes.symbols:
                 self._write_position(account.id, symbol, holdings.positions.get(symbol))
             self._db.execute(
-                "UPDATE accounts SET cash = ?, seq = ?, clock_us = ?, stamp_us = ?, marks = ? WHERE id = ?",
+                "UPDATE accounts SET cash = ?, seq = ?, clock_us = ?, stamp_us = ?, marks = ?, state = ?"
+                " WHERE id = ?",
                 (
                     holdings.cash,
                     account.seq,
                     account.clock_us,
                     account.stamp_us,
                     _text(holdings.marks),
+                    _text(account.state),
                     account.id,
                 ),
             )
@@ -122,11 +146,11 @@ class Books:
         """One account as the books have it."""
         try:
             row = self._db.execute(
-                "SELECT terms, cash, marks, seq, clock_us, stamp_us, key_id, secret_key, created_at_us"
+                "SELECT terms, cash, marks, state, seq, clock_us, stamp_us, key_id, secret_key, created_at_us"
                 " FROM accounts WHERE id = ?",
                 (account_id,),
             ).fetchone()
-            terms, cash, marks, seq, clock_us, stamp_us, key_id, secret_key, created_at_us = row
+            terms, cash, marks, state, seq, clock_us, stamp_us, key_id, secret_key, created_at_us = row
             holdings = Holdings(msgspec.json.decode(terms, type=Terms))
             holdings.cash = cash
             holdings.marks = msgspec.json.decode(marks, type=dict[str, float])
@@ -134,9 +158,12 @@ class Books:
             account = Account.restored(
                 msgspec.json.decode(terms, type=Terms),
                 holdings,
+                msgspec.json.decode(state, type=State),
                 self._orders(account_id),
                 self._fills(account_id),
             )
+            account.activities = self._bodies("activities", "at_us", account_id, Activity)
+            account.days = self._bodies("days", "day", account_id, DayClose)
         except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
             raise self._corrupt(error) from error
         account.seq, account.clock_us, account.stamp_us = seq, clock_us, stamp_us
@@ -152,10 +179,13 @@ class Books:
         return [decode(body) for (body,) in rows]
 
     def _orders(self, account_id: str) -> list[Order]:
+        return self._bodies("orders", "submitted_at_us", account_id, Order)
+
+    def _bodies(self, table: str, ordered_by: str, account_id: str, kind: type[Kept]) -> list[Kept]:
         rows = self._db.execute(
-            "SELECT body FROM orders WHERE account_id = ? ORDER BY submitted_at_us", (account_id,)
+            f"SELECT body FROM {table} WHERE account_id = ? ORDER BY {ordered_by}", (account_id,)
         )
-        decode = msgspec.json.Decoder(Order).decode
+        decode = msgspec.json.Decoder(kind).decode
         return [decode(body) for (body,) in rows]
 
     def _fills(self, account_id: str) -> list[Fill]:
@@ -186,8 +216,8 @@ class Books:
 
     def _create(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
+        if version in (0, 1):
+            for statement in ((_SCHEMA if version == 0 else "") + _SINCE_1).split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:

@@ -16,6 +16,7 @@ from data.bar import Bar
 from data.errors import Refused, Unavailable
 from execution.exchange.books import Keys
 from execution.exchange.faults import FaultKind
+from execution.exchange.ticks import Tick
 
 CONNECT_TIMEOUT_S = 1.0
 TIMEOUT_S = 5.0
@@ -48,6 +49,14 @@ def _post_bars(bars: Sequence[Bar]) -> _Call[Position]:
     return _Call("POST", "/sim/bars", Position, msgspec.json.encode({"bars": bars}))
 
 
+def _post_ticks(ticks: Sequence[Tick]) -> _Call[Position]:
+    return _Call("POST", "/sim/ticks", Position, msgspec.json.encode({"ticks": ticks}))
+
+
+def _halt(symbol: str, halted: bool) -> _Call[Json]:
+    return _Call("POST", "/sim/halts", Json, msgspec.json.encode({"symbol": symbol, "halted": halted}))
+
+
 def _clock() -> _Call[Position]:
     return _Call("GET", "/sim/clock", Position)
 
@@ -78,6 +87,12 @@ class ExchangeControl:
 
     async def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
         return _position(await self._send(_post_bars(bars)))
+
+    async def post_ticks(self, ticks: Sequence[Tick]) -> TapePosition:
+        return _position(await self._send(_post_ticks(ticks)))
+
+    async def halt(self, symbol: str, halted: bool = True) -> None:
+        await self._send(_halt(symbol, halted))
 
     async def clock(self) -> TapePosition:
         return _position(await self._send(_clock()))
@@ -122,6 +137,12 @@ class BlockingExchangeControl:
 
     def post_bars(self, bars: Sequence[Bar]) -> TapePosition:
         return _position(self._send(_post_bars(bars)))
+
+    def post_ticks(self, ticks: Sequence[Tick]) -> TapePosition:
+        return _position(self._send(_post_ticks(ticks)))
+
+    def halt(self, symbol: str, halted: bool = True) -> None:
+        self._send(_halt(symbol, halted))
 
     def clock(self) -> TapePosition:
         return _position(self._send(_clock()))

@@ -1,4 +1,4 @@
-"""Which orders and fills a list route is asked for: Alpaca's query parameters and its pages."""
+"""Which orders and activities a list route is asked for: Alpaca's query parameters and its pages."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,12 +7,15 @@ from itertools import islice
 
 import msgspec
 
-from execution.exchange import wire
+from execution.exchange import statements, wire
 from execution.exchange.matching import Account
-from execution.exchange.orders import Fill, Order, Reason, Reject
+from execution.exchange.orders import Fill, Order, OrderStatus, Reason, Reject
+from execution.exchange.state import Activity
+
+Entry = Fill | Activity
 
 ORDERS_PAGE_SIZE_MAX = 500  # Alpaca's limits
-FILLS_PAGE_SIZE_MAX = 100
+ACTIVITIES_PAGE_SIZE_MAX = 100
 
 
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,17 +28,35 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int | None
     symbols: frozenset[str]
     side: str | None
+    nested: bool  # legs are told with the order that they belong to, not beside it
 
     def page(self, account: Account) -> list[Order]:
         candidates: Iterable[Order]
         if self.status == "open":  # few among many
+            working = account.open_orders()
+            if self.nested:  # the order that began the group may have ended
+                working += [each for order in working for each in account.group_of(order)]
             candidates = sorted(
-                account.open_orders(), key=lambda order: order.submitted_at_us, reverse=self.newest_first
+                {order.id: order for order in working}.values(),
+                key=lambda order: order.submitted_at_us,
+                reverse=self.newest_first,
             )
         else:
             orders = account.orders.values()
             candidates = reversed(orders) if self.newest_first else orders
-        return list(islice(filter(self._accepts, candidates), self.limit))
+        accepted = (
+            order
+            for order in candidates
+            if (self._accepts_group(account, order) if self.nested else self._accepts(order))
+        )
+        return list(islice(accepted, self.limit))
+
+    def _accepts_group(self, account: Account, order: Order) -> bool:
+        if order.is_leg:
+            return False
+        if order.status is OrderStatus.REPLACED:
+            return self._accepts(order)
+        return self._accepts(order) or any(map(self._accepts, account.legs_of(order)))
 
     def _accepts(self, order: Order) -> bool:
         return (
@@ -47,9 +68,10 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class FillFilter(msgspec.Struct, frozen=True, kw_only=True):
+class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v2/account/activities."""
 
+    kinds: frozenset[str]  # empty: all
     limit: int
     newest_first: bool
     after_us: int | None
@@ -57,18 +79,30 @@ class FillFilter(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None
     page_token: str | None
 
-    def page(self, fills: Sequence[Fill]) -> list[Fill] | Reject:
-        """The next fills; `fills` are in the order of their stamps, which never repeat."""
-        first = 0 if self.after_us is None else bisect_right(fills, self.after_us, key=_at_us)
-        last = len(fills) if self.until_us is None else bisect_left(fills, self.until_us, key=_at_us)
+    def page(self, account: Account) -> list[Entry] | Reject:
+        """The next entries, in the order of their stamps, which never repeat."""
+        entries = self._entries(account)
+        first = 0 if self.after_us is None else bisect_right(entries, self.after_us, key=_at_us)
+        last = len(entries) if self.until_us is None else bisect_left(entries, self.until_us, key=_at_us)
         if self.page_token is not None:
-            index = _index_of(self.page_token, fills)
+            index = _index_of(self.page_token, entries)
             if index is None:
                 return Reject(Reason.INVALID, f"page_token {self.page_token} names no activity")
             first, last = (first, min(last, index)) if self.newest_first else (max(first, index + 1), last)
         indexes = reversed(range(first, last)) if self.newest_first else range(first, last)
-        wanted = (fills[index] for index in indexes if self.order_id in (None, fills[index].order_id))
-        return list(islice(wanted, self.limit))
+        return list(islice(filter(self._accepts, (entries[index] for index in indexes)), self.limit))
+
+    def _entries(self, account: Account) -> Sequence[Entry]:
+        if not account.activities:
+            return account.fills
+        both: list[Entry] = [*account.fills, *account.activities]
+        return sorted(both, key=_at_us)
+
+    def _accepts(self, entry: Entry) -> bool:
+        kind = "FILL" if isinstance(entry, Fill) else entry.kind
+        if self.kinds and kind not in self.kinds:
+            return False
+        return self.order_id is None or (isinstance(entry, Fill) and entry.order_id == self.order_id)
 
 
 def order_filter(query: Mapping[str, str]) -> OrderFilter | Reject:
@@ -84,15 +118,19 @@ def order_filter(query: Mapping[str, str]) -> OrderFilter | Reject:
             until_us=_instant(query, "until"),
             symbols=frozenset(filter(None, query.get("symbols", "").split(","))),
             side=query.get("side"),
+            nested=query.get("nested", "").lower() == "true",
         )
     except ValueError as error:
         return Reject(Reason.INVALID, str(error))
 
 
-def fill_filter(query: Mapping[str, str]) -> FillFilter | Reject:
+def activity_filter(query: Mapping[str, str], kind: str | None) -> ActivityFilter | Reject:
+    """`kind` comes from the path, else the query names any number of them."""
+    named = kind or query.get("activity_types", "")
     try:
-        return FillFilter(
-            limit=count(query, "page_size", FILLS_PAGE_SIZE_MAX, FILLS_PAGE_SIZE_MAX),
+        return ActivityFilter(
+            kinds=frozenset(filter(None, named.split(","))),
+            limit=count(query, "page_size", ACTIVITIES_PAGE_SIZE_MAX, ACTIVITIES_PAGE_SIZE_MAX),
             newest_first=_newest_first(query),
             after_us=_instant(query, "after"),
             until_us=_instant(query, "until"),
@@ -127,17 +165,17 @@ def _instant(query: Mapping[str, str], field: str) -> int | None:
         raise ValueError(f"{field} must be an RFC 3339 timestamp, not {text}") from None
 
 
-def _index_of(page_token: str, fills: Sequence[Fill]) -> int | None:
-    """Where the fill stands that an activity id names: its milliseconds narrow it down, the rest decides."""
+def _index_of(page_token: str, entries: Sequence[Entry]) -> int | None:
+    """Where the entry stands that an activity id names: its milliseconds narrow it down, the rest decides."""
     try:
         at = datetime.strptime(page_token.partition("::")[0] + "000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
     except ValueError:
         return None
     start_us = wire.since_epoch_us(at)
-    first = bisect_left(fills, start_us, key=_at_us)
-    last = bisect_left(fills, start_us + 1_000, key=_at_us)
-    return next((i for i in range(first, last) if wire.activity_id(fills[i]) == page_token), None)
+    first = bisect_left(entries, start_us, key=_at_us)
+    last = bisect_left(entries, start_us + 1_000, key=_at_us)
+    return next((i for i in range(first, last) if statements.activity_id(entries[i]) == page_token), None)
 
 
-def _at_us(fill: Fill) -> int:
-    return fill.at_us
+def _at_us(entry: Entry) -> int:
+    return entry.at_us

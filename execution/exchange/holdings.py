@@ -5,7 +5,8 @@ Money is float, in exactly the order of operations of the research kernel:
     cash = cash - qty * price - commission  (qty signed)        equity = cash + shares * close
 """
 
-from execution.exchange.orders import QTY_DECIMALS, Position, Side, Terms
+from execution.exchange.orders import QTY_DECIMALS, Position, Side
+from execution.exchange.terms import Terms
 
 
 class Holdings:
@@ -13,7 +14,7 @@ class Holdings:
         self.cash = terms.cash
         self.positions: dict[str, Position] = {}  # without flat ones
         self.marks: dict[str, float] = {}  # last close of each symbol
-        self._multiplier = terms.multiplier
+        self.multiplier = terms.multiplier  # of equity: how much exposure is allowed
         self._pending: dict[
             str, tuple[float, float]
         ] = {}  # symbol -> shares open to buy, shares open to sell
@@ -42,7 +43,7 @@ class Holdings:
 
     @property
     def exposure_limit(self) -> float:
-        return self._multiplier * self.equity
+        return self.multiplier * self.equity
 
     @property
     def buying_power(self) -> float:

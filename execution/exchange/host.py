@@ -15,8 +15,10 @@ import msgspec
 from execution.exchange import wire
 from execution.exchange.books import Books, Keys
 from execution.exchange.faults import FaultKind, Faults
-from execution.exchange.matching import Account, Changes
-from execution.exchange.orders import Reason, Reject, Terms
+from execution.exchange.matching import Account
+from execution.exchange.orders import Reason, Reject
+from execution.exchange.register import Changes
+from execution.exchange.terms import Terms
 
 Result = TypeVar("Result")
 
@@ -109,11 +111,10 @@ class Exchange:
     def apply(self, hosted: Hosted, command: Callable[[Account, int], Result]) -> Result:
         """Runs a command on the account; when this returns, its effect is durable and announced."""
         account = hosted.account
-        clock_us = account.clock_us
         try:
             result = command(account, wall_us())
             changes = account.take_changes()
-            if changes.events or changes.orders or account.clock_us != clock_us:
+            if changes:
                 self.books.write(account, changes)
         except Exception:
             hosted.forget()

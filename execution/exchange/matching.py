@@ -1,4 +1,4 @@
-"""The matching engine: one account, its orders, and the tape of bars that moves its market.
+"""The matching engine: one account, its orders, and the tape that moves its market.
 
 Pure: no clock, no randomness, no I/O; `now_us` comes in with every call.  The server calls it over HTTP and
 the parity gate calls it in-process under virtual time.  A market order accepted after bar t fills at the open
@@ -6,297 +6,249 @@ of its symbol's next bar, under the one cost model (execution/strategy/costs.py)
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from math import floor, inf, isfinite
-from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
+from math import floor, inf
+from typing import Self
 
 import msgspec
 
 from data.bar import Bar
+from execution.exchange import hours, pricing
 from execution.exchange.holdings import Holdings
-from execution.exchange.orders import (
-    QTY_DECIMALS,
-    Event,
-    EventKind,
-    Fill,
-    Order,
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    Reason,
-    Reject,
-    Side,
-    Terms,
-    TimeInForce,
-)
-from execution.strategy.costs import commission, fill_price
-
-_EXCHANGE_ZONE = ZoneInfo("America/New_York")
+from execution.exchange.lifecycle import shares_for
+from execution.exchange.orders import Event, Fill, Order, OrderStatus, Side, TimeInForce
+from execution.exchange.sessions import Sessions
+from execution.exchange.state import State
+from execution.exchange.terms import Queue, Terms
+from execution.exchange.ticks import Tick
 
 
-class Changes(msgspec.Struct, frozen=True):
-    """What happened to an account since its books were last written."""
-
-    events: list[Event]
-    orders: dict[str, Order]  # as they are now, by id
-    symbols: set[str]  # whose position changed
-
-
-class Account:
+class Account(Sessions):
     """The books of one account.  A command either returns a Reject and changes nothing, or takes effect."""
-
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
-        self.id = terms.account_id
-        self.holdings = Holdings(terms)
-        self.seq = 0  # of the last event
-        self.clock_us: int | None = None  # open time of the last bar processed
-        self.stamp_us = 0  # last stamp given out; stamps only rise, so paging by time loses nothing
-        self.orders: dict[str, Order] = {}  # every order ever accepted, oldest first
-        self.by_client_id: dict[str, str] = {}
-        self.fills: list[Fill] = []
-        self._open: dict[str, dict[str, None]] = {}  # symbol -> ids of its open orders, oldest first
-        self._listed = set(terms.symbols)
-        self._changes = Changes([], {}, set())
 
     @classmethod
     def restored(
-        cls, terms: Terms, holdings: Holdings, orders: Sequence[Order], fills: Sequence[Fill]
-    ) -> "Account":
-        """The account as its books describe it; the caller sets seq, clock_us and stamp_us."""
+        cls, terms: Terms, holdings: Holdings, state: State, orders: Sequence[Order], fills: Sequence[Fill]
+    ) -> Self:
+        """The account as its books describe it; the caller sets what is counted and listed."""
         account = cls(terms)
         account.holdings = holdings
-        account.fills = list(fills)
-        for order in orders:
-            account._enter(order)
+        account.state = state
+        account._restore(orders, fills)
+        account._limit_margin()
         return account
 
-    # -- questions
-
-    def order_by_client_id(self, client_order_id: str) -> Order | None:
-        order_id = self.by_client_id.get(client_order_id)
-        return None if order_id is None else self.orders[order_id]
-
-    def open_orders(self, symbol: str | None = None) -> list[Order]:
-        symbols = list(self._open) if symbol is None else [symbol]
-        return [self.orders[order_id] for name in symbols for order_id in self._open.get(name, ())]
-
-    def is_listed(self, symbol: str) -> bool:
-        return not self._listed or symbol in self._listed or symbol in self.holdings.marks
-
-    def take_changes(self) -> Changes:
-        """What happened since the last call; the caller writes it down or publishes it."""
-        changes, self._changes = self._changes, Changes([], {}, set())
-        return changes
-
-    # -- commands
-
-    def submit(self, request: OrderRequest, now_us: int) -> Order | Reject:
-        """Accepts an order as `new`, or says why not."""
-        refused = self._refusal(request)
-        if refused is not None:
-            return refused
-        now_us = self._stamp(now_us)
-        order = Order(
-            # Derived, not drawn: the same requests give the same books, and client_order_ids are unique.
-            id=str(uuid5(UUID(self.id), request.client_order_id)),
-            client_order_id=request.client_order_id,
-            symbol=request.symbol,
-            side=request.side,
-            qty=request.qty,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            limit_price=request.limit_price,
-            extended_hours=request.extended_hours,
-            submitted_at_us=now_us,
-            updated_at_us=now_us,
-            priced=request.symbol in self.holdings.marks,
-        )
-        self._enter(order)
-        self._emit(EventKind.NEW, order)
-        return order
-
-    def cancel(self, order_id: str, now_us: int) -> Event | Reject:
-        """Takes an open order off the market; what already filled stays filled."""
-        order = self.orders.get(order_id)
-        if order is None:
-            return Reject(Reason.NO_SUCH_ORDER, f"order not found for {order_id}")
-        if not order.status.is_open:
-            return Reject(Reason.NOT_CANCELABLE, f'order is already in "{order.status}" state')
-        at_us = self._stamp(now_us)
-        ended = msgspec.structs.replace(order, status=OrderStatus.CANCELED, canceled_at_us=at_us)
-        return self._end(ended, EventKind.CANCELED, at_us)
+    # -- the market moves
 
     def on_bar(self, bars: Sequence[Bar], now_us: int) -> list[Event]:
         """Moves the market to these bars, all of one instant; bars the tape has already passed do nothing."""
         if not bars or (self.clock_us is not None and bars[0].ts_us <= self.clock_us):
             return []
-        events: list[Event] = []
+        first = len(self._changes.events)
+        ts_us = bars[0].ts_us
+        self._come_to(ts_us, now_us)
         for bar in bars:
-            waiting = self._open.get(bar.symbol)
-            if waiting:
-                share = self.terms.participation
-                left = inf if share is None else float(floor(bar.volume * share))
-                for order_id in list(waiting):
-                    event = self._match(self.orders[order_id], bar, left, now_us)
-                    if event is not None:
-                        events.append(event)
-                        left -= event.fill.qty if event.fill else 0.0
+            if bar.symbol in self._open:
+                self._match_bar(bar, now_us)
             self.holdings.marks[bar.symbol] = bar.close
-        self.clock_us = bars[0].ts_us
-        return events
+        self.clock_us = ts_us
+        self._reach(ts_us + hours.BAR_US[bars[0].timeframe], now_us)
+        return self._changes.events[first:]
 
-    # -- matching
+    def on_ticks(self, ticks: Sequence[Tick], now_us: int) -> list[Event]:
+        """Moves the market to these ticks, all of one instant; those the market has already passed do nothing."""
+        market_us = self.state.market_us
+        if not ticks or (market_us is not None and ticks[0].ts_us < market_us):
+            return []
+        first = len(self._changes.events)
+        ts_us = ticks[0].ts_us
+        self._come_to(ts_us, now_us)
+        for tick in ticks:
+            known = tick.over(self.state.quotes.get(tick.symbol))
+            self.state.quotes[tick.symbol] = known
+            self.state.ticked_us[tick.symbol] = ts_us
+            if tick.symbol in self._open:
+                self._match_tick(tick, known, now_us)
+            if known.mark is not None:
+                self.holdings.marks[tick.symbol] = known.mark
+        self._reach(ts_us, now_us)
+        return self._changes.events[first:]
 
-    def _match(self, order: Order, bar: Bar, left: float, now_us: int) -> Event | None:
-        """One order against one bar, of whose volume `left` shares are still to be had."""
+    def halt(self, symbol: str, halted: bool) -> None:
+        """Stops trading in a symbol, or lets it go on."""
+        self._changes.moved = True
+        if halted:
+            self.state.halted.add(symbol)
+        else:
+            self.state.halted.discard(symbol)
+
+    # -- bars
+
+    def _match_bar(self, bar: Bar, now_us: int) -> None:
+        """Whoever can trade at the open does, in the order they came; then whoever a price within reaches."""
+        share = self.terms.participation
+        left = inf if share is None else float(floor(bar.volume * share))
+        ticked = (
+            self.state.ticked_us.get(bar.symbol, -1) >= bar.ts_us
+        )  # then they were matched inside the bar
+        met: set[str] = set()
+        while waiting := [name for name in self._open.get(bar.symbol, ()) if name not in met]:
+            for order_id in waiting:  # a fill may send legs to market that meet this bar too
+                met.add(order_id)
+                left -= self._at_open(self.orders[order_id], bar, left, ticked, now_us)
+        for order_id in [] if ticked else list(self._open.get(bar.symbol, ())):
+            left -= self._within(self.orders[order_id], bar, left, now_us)
+        for order_id in list(self._open.get(bar.symbol, ())):
+            order = self.orders[order_id]
+            if order.time_in_force is TimeInForce.CLS and order.status.is_working:
+                left -= self._at_auction(order, bar, left, now_us)
+
+    def _at_open(self, order: Order, bar: Bar, left: float, ticked: bool, now_us: int) -> float:
+        """One order at the open of a bar, of whose volume `left` shares are to be had; returns what it took."""
+        if not order.status.is_working:
+            return 0.0
+        if order.time_in_force.is_auction:
+            return (
+                self._at_auction(order, bar, left, now_us) if order.time_in_force is TimeInForce.OPG else 0.0
+            )
+        if ticked or not _is_live(order, bar.ts_us):
+            return 0.0
+        if not self._is_trading(order, bar.ts_us):
+            if order.time_in_force.is_immediate:
+                self._end(order, OrderStatus.CANCELED, now_us)
+            return 0.0
+        prepared = self._prepared(order, bar.ts_us, bar.open, now_us)
+        if prepared is None:
+            return 0.0
+        order = self._kept(pricing.seen(prepared, bar.open))
+        price = None
+        if not pricing.is_waiting_stop(order):
+            price = pricing.take(order, bar.open, self.terms.bar_slippage_bps)
+        return self._trade(order, price, left, bar.ts_us, now_us)
+
+    def _within(self, order: Order, bar: Bar, left: float, now_us: int) -> float:
+        """What a bar does after its open to an order that still waits."""
+        if not order.status.is_working or order.time_in_force.is_auction:
+            return 0.0
+        if not _is_live(order, bar.ts_us) or not self._is_trading(order, bar.ts_us):
+            return 0.0
+        through = self.terms.queue is Queue.BACK
+        after, price = pricing.inside_bar(order, bar, self.terms.bar_slippage_bps, through)
+        return self._trade(self._kept(after), price, left, bar.ts_us, now_us)
+
+    def _at_auction(self, order: Order, bar: Bar, left: float, now_us: int) -> float:
+        """An auction trades at one price: that of the open of its first bar, or of the close of its last."""
+        at_us = order.auction_us
+        if at_us is None:
+            at_us = self._auction_of(order.time_in_force, bar.ts_us)
+            order = self._kept(msgspec.structs.replace(order, auction_us=at_us))
+        end_us = bar.ts_us + hours.BAR_US[bar.timeframe]
+        if order.time_in_force is TimeInForce.OPG:
+            to_come, missed, price = end_us <= at_us, bar.ts_us > at_us, bar.open
+        else:
+            to_come, missed, price = end_us < at_us, bar.ts_us >= at_us, bar.close
+        if to_come:
+            return 0.0
+        taken = 0.0
+        if not missed and order.symbol not in self.state.halted:
+            prepared = self._prepared(order, bar.ts_us, price, now_us)
+            if prepared is None:
+                return 0.0
+            taken = self._trade(prepared, pricing.auction(prepared, price), left, bar.ts_us, now_us)
+        rest = self.orders[order.id]
+        if rest.status.is_open:
+            self._end(rest, OrderStatus.CANCELED, now_us)
+        return taken
+
+    # -- ticks
+
+    def _match_tick(self, tick: Tick, known: Tick, now_us: int) -> None:
+        """Whoever crosses the quote takes from what it shows; whoever rests is filled by the trade."""
+        share = self.terms.participation
+        shown: dict[Side, float] = {}
+        for side in Side:
+            size = tick.ask_size if side is Side.BUY else tick.bid_size
+            shown[side] = inf if share is None or size is None else float(floor(size * share))
+        printed = inf if share is None or tick.last_size is None else float(floor(tick.last_size * share))
+        for order_id in list(self._open.get(tick.symbol, ())):
+            order = self.orders[order_id]
+            if not order.status.is_working or order.time_in_force.is_auction:
+                continue
+            if not _is_live(order, tick.ts_us) or not self._is_trading(order, tick.ts_us):
+                continue
+            touch = pricing.touch_of(order, tick)
+            prepared = self._prepared(order, tick.ts_us, touch or known.mark, now_us)
+            if prepared is None:
+                continue
+            order = prepared
+            elects = tick.last if tick.last is not None else touch
+            if elects is not None:
+                order = self._kept(pricing.seen(order, elects))
+            if pricing.is_waiting_stop(order):
+                continue
+            price = None if touch is None else pricing.take(order, touch, self.terms.slippage_bps)
+            if price is not None:
+                shown[order.side] -= self._trade(order, price, shown[order.side], tick.ts_us, now_us)
+                continue
+            if order.time_in_force.is_immediate:
+                if touch is not None:
+                    self._end(order, OrderStatus.CANCELED, now_us)
+                continue
+            order, reached = self._queued(order, tick, known)
+            if reached > 0.0:
+                taken = self._trade(order, order.limit_price, min(reached, printed), tick.ts_us, now_us)
+                printed -= taken
+
+    def _queued(self, order: Order, tick: Tick, known: Tick) -> tuple[Order, float]:
+        """A resting order after a trade, and how many shares of that trade come to it."""
+        if self.terms.queue is Queue.FRONT:
+            reached = tick.last is not None and pricing.rests_filled(order, tick.last, through=False)
+            return order, inf if reached else 0.0
+        if tick.last is not None and pricing.rests_filled(order, tick.last, through=True):
+            return order, inf
+        ahead = order.ahead if order.ahead is not None else pricing.queue_ahead(order, known)
+        if ahead is None:
+            return order, 0.0
+        if order.ahead is None or tick.last is None or tick.last != order.limit_price:
+            return self._kept(msgspec.structs.replace(order, ahead=ahead)), 0.0
+        size = tick.last_size or 0.0
+        order = self._kept(msgspec.structs.replace(order, ahead=max(0.0, ahead - size)))
+        return order, max(0.0, size - ahead)
+
+    # -- one order meets one price
+
+    def _trade(self, order: Order, price: float | None, left: float, at_us: int, now_us: int) -> float:
+        """Trades what is to be had; what had to be immediate and is not, ends.  Returns the shares traded."""
+        if price is not None and order.notional is not None and order.filled_qty == 0.0:
+            order = msgspec.structs.replace(order, qty=shares_for(order.notional, price))
+        qty = 0.0 if price is None else min(order.leaves_qty, left)
+        if order.time_in_force is TimeInForce.FOK and qty < order.leaves_qty:
+            qty = 0.0
+        if price is not None and qty > 0.0:
+            order = self._execute(order, qty, price, at_us, now_us)
+        if order.time_in_force.is_immediate and order.status.is_open:
+            self._end(order, OrderStatus.CANCELED, now_us)
+        return qty
+
+    def _prepared(self, order: Order, at_us: int, price: float | None, now_us: int) -> Order | None:
+        """The order that meets the market; None if it ends instead, its session over or its price too high."""
         if order.first_bar_us is None:
-            order = self._store(msgspec.structs.replace(order, first_bar_us=bar.ts_us))
-        elif order.time_in_force is TimeInForce.DAY and not _same_session(order.first_bar_us, bar.ts_us):
-            at_us = self._stamp(now_us)
-            ended = msgspec.structs.replace(order, status=OrderStatus.EXPIRED, expired_at_us=at_us)
-            return self._end(ended, EventKind.EXPIRED, at_us)
-        if not order.priced:
-            self.holdings.marks.setdefault(order.symbol, bar.open)
+            order = self._kept(msgspec.structs.replace(order, first_bar_us=at_us))
+        elif order.time_in_force is TimeInForce.DAY and self._outlived(order.first_bar_us, at_us):
+            self._end(order, OrderStatus.EXPIRED, now_us)
+            return None
+        if not order.priced and price is not None:
+            self.holdings.marks.setdefault(order.symbol, price)
             if self.holdings.exposure > self.holdings.exposure_limit:
-                at_us = self._stamp(now_us)
-                ended = msgspec.structs.replace(order, status=OrderStatus.REJECTED, failed_at_us=at_us)
-                return self._end(ended, EventKind.REJECTED, at_us)
-            order = self._store(msgspec.structs.replace(order, priced=True))
-        price = price_on(bar, order, self.terms.slippage_bps)
-        qty = min(order.leaves_qty, left)
-        if price is None or qty <= 0.0:
-            return None
-        return self._execute(order, qty, price, bar.ts_us, self._stamp(now_us))
-
-    def _execute(self, order: Order, qty: float, price: float, bar_us: int, at_us: int) -> Event:
-        terms = self.terms
-        filled_qty = round(order.filled_qty + qty, QTY_DECIMALS)
-        average = price
-        if order.filled_avg_price is not None:
-            average = (order.filled_qty * order.filled_avg_price + qty * price) / filled_qty
-        # charged per order, so a further fill pays only what it adds
-        charged = commission(filled_qty, average, terms.commission_bps, terms.commission_min)
-        complete = filled_qty >= order.qty
-        filled = msgspec.structs.replace(
-            order,
-            status=OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED,
-            filled_qty=filled_qty,
-            filled_avg_price=average,
-            commission=charged,
-            filled_at_us=at_us if complete else None,
-            updated_at_us=at_us,
-        )
-        fill = Fill(
-            execution_id=str(uuid5(UUID(order.id), repr(filled_qty))),  # cumulative: one per execution
-            order_id=order.id,
-            client_order_id=order.client_order_id,
-            symbol=order.symbol,
-            side=order.side,
-            qty=qty,
-            price=price,
-            commission=charged - order.commission,
-            cum_qty=filled_qty,
-            leaves_qty=filled.leaves_qty,
-            bar_us=bar_us,
-            at_us=at_us,
-            seq=self.seq + 1,
-        )
-        self.holdings.reserve(order.symbol, order.side, -qty)
-        self.holdings.settle(order.symbol, order.side.sign * qty, price, fill.commission)
-        self._changes.symbols.add(order.symbol)
-        self.fills.append(fill)
-        if complete:
-            self._leave(order)
-        return self._emit(EventKind.FILL if complete else EventKind.PARTIAL_FILL, filled, fill)
-
-    def _end(self, order: Order, kind: EventKind, at_us: int) -> Event:
-        """An open order leaves the market with shares unfilled."""
-        self.holdings.reserve(order.symbol, order.side, -order.leaves_qty)
-        self._leave(order)
-        return self._emit(kind, msgspec.structs.replace(order, updated_at_us=at_us))
-
-    # -- checks
-
-    def _refusal(self, request: OrderRequest) -> Reject | None:
-        if request.client_order_id in self.by_client_id:
-            return Reject(Reason.DUPLICATE_ID, "client_order_id must be unique")
-        if not isfinite(request.qty) or request.qty <= 0 or request.qty != round(request.qty, QTY_DECIMALS):
-            return Reject(Reason.INVALID, "qty must be > 0 with at most 9 decimals")
-        limit = request.limit_price
-        if request.type is OrderType.LIMIT and (limit is None or not isfinite(limit) or limit <= 0):
-            return Reject(Reason.INVALID, "limit orders require a limit price > 0")
-        if request.type is OrderType.MARKET and limit is not None:
-            return Reject(Reason.INVALID, "market orders require no limit price")
-        if not self.is_listed(request.symbol):
-            return Reject(Reason.UNKNOWN_SYMBOL, f'asset "{request.symbol}" not found')
-        return self._unaffordable(request)
-
-    def _unaffordable(self, request: OrderRequest) -> Reject | None:
-        """Orders that cannot raise the exposure always pass; without a price yet, the first bar decides."""
-        mark = self.holdings.marks.get(request.symbol)
-        if mark is None:
-            return None
-        with_order = self.holdings.exposure_to(request.symbol, request.side.sign * request.qty)
-        added = with_order - self.holdings.exposure_to(request.symbol)
-        power = self.holdings.buying_power
-        if added <= 0.0 or added <= power:
-            return None
-        details = {"buying_power": f"{power:.2f}", "cost_basis": f"{request.qty * mark:.2f}"}
-        return Reject(Reason.BUYING_POWER, "insufficient buying power", details)
-
-    # -- bookkeeping
-
-    def _enter(self, order: Order) -> None:
-        self.orders[order.id] = order
-        self.by_client_id[order.client_order_id] = order.id
-        if order.status.is_open:
-            self._open.setdefault(order.symbol, {})[order.id] = None
-            self.holdings.reserve(order.symbol, order.side, order.leaves_qty)
-
-    def _leave(self, order: Order) -> None:
-        waiting = self._open[order.symbol]
-        del waiting[order.id]
-        if not waiting:
-            del self._open[order.symbol]
-
-    def _stamp(self, now_us: int) -> int:
-        self.stamp_us = max(now_us, self.stamp_us + 1)
-        return self.stamp_us
-
-    def _store(self, order: Order) -> Order:
-        self.orders[order.id] = order
-        self._changes.orders[order.id] = order
+                self._end(order, OrderStatus.REJECTED, now_us)
+                return None
+            order = self._kept(msgspec.structs.replace(order, priced=True))
         return order
 
-    def _emit(self, kind: EventKind, order: Order, fill: Fill | None = None) -> Event:
-        self._store(order)
-        self.seq += 1
-        event = Event(
-            seq=self.seq,
-            kind=kind,
-            at_us=order.updated_at_us,
-            order=order,
-            position_qty=self.holdings.qty(order.symbol),
-            fill=fill,
-        )
-        self._changes.events.append(event)
-        return event
+    def _kept(self, order: Order) -> Order:
+        """Remembers what an order has seen; nobody is told."""
+        return order if order is self.orders[order.id] else self._put(order)
 
 
-def price_on(bar: Bar, order: Order, slippage_bps: float) -> float | None:
-    """What one share costs the order on this bar; None while its limit is not reached."""
-    price = fill_price(bar.open, order.side.sign, slippage_bps)
-    limit = order.limit_price
-    if limit is None:
-        return price
-    if order.side is Side.BUY:
-        return min(price, limit) if bar.open <= limit else limit if bar.low <= limit else None
-    return max(price, limit) if bar.open >= limit else limit if bar.high >= limit else None
-
-
-def _same_session(first_us: int, second_us: int) -> bool:
-    """Both instants fall on one New York date, which for regular sessions means one trading session."""
-    first, second = (datetime.fromtimestamp(us / 1e6, _EXCHANGE_ZONE).date() for us in (first_us, second_us))
-    return first == second
+def _is_live(order: Order, at_us: int) -> bool:
+    """Had it reached the market by then?"""
+    return order.live_at_us is None or at_us >= order.live_at_us

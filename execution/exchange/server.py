@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from data.errors import Unavailable
-from execution.exchange import simulation, stream, trading
+from execution.exchange import accounts, simulation, stream, trading
 from execution.exchange.books import Books
 from execution.exchange.gate import EXCHANGE, one_error_shape
 from execution.exchange.host import Exchange
@@ -20,7 +20,7 @@ SHUTDOWN_S = 1.0
 def build_app(books: Books) -> web.Application:
     app = web.Application(middlewares=[one_error_shape], client_max_size=BODY_BYTES_MAX)
     app[EXCHANGE] = Exchange(books)
-    for room in (trading, simulation, stream):
+    for room in (trading, accounts, simulation, stream):
         app.add_routes(room.routes)
 
     async def cut_streams(app: web.Application) -> None:

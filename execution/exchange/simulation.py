@@ -1,4 +1,4 @@
-"""Our own routes, /sim: open accounts, move the tape, arm faults, read the events; and /health."""
+"""Our own routes, /sim: open accounts, move the tape, halt symbols, arm faults, read the events; and /health."""
 
 import msgspec
 from aiohttp import web
@@ -19,6 +19,11 @@ class FaultBody(msgspec.Struct, frozen=True):
     kind: FaultKind
     count: int = 1
     delay_ms: int = 0
+
+
+class HaltBody(msgspec.Struct, frozen=True):
+    symbol: str
+    halted: bool
 
 
 @routes.get("/health")
@@ -42,6 +47,29 @@ async def post_bars(request: web.Request, exchange: Exchange, hosted: Hosted) ->
         return refusal(bars, hosted)
     exchange.apply(hosted, lambda account, now_us: account.on_bar(bars, now_us))
     return _clock(hosted)
+
+
+@routes.post("/sim/ticks")
+@with_account
+async def post_ticks(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    """Moves the account's market by quotes and trades; ticks it has already passed change nothing."""
+    ticks = requests.ticks(await request.read())
+    if isinstance(ticks, Reject):
+        return refusal(ticks, hosted)
+    exchange.apply(hosted, lambda account, now_us: account.on_ticks(ticks, now_us))
+    return _clock(hosted)
+
+
+@routes.post("/sim/halts")
+@with_account
+async def halt(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    """Stops or resumes trading in a symbol."""
+    try:
+        asked = msgspec.json.decode(await request.read(), type=HaltBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return refusal(Reject(Reason.INVALID, f"request body format is invalid: {error}"), hosted)
+    exchange.apply(hosted, lambda account, now_us: account.halt(asked.symbol, asked.halted))
+    return reply({"halted": sorted(hosted.account.state.halted)}, of=hosted)
 
 
 @routes.get("/sim/clock")

@@ -1,34 +1,20 @@
-"""Alpaca's trading routes, /v2: account, orders, positions, activities, clock, assets."""
+"""Alpaca's trading routes, /v2: orders and positions."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from uuid import uuid4
 
 from aiohttp import web
 
-from execution.exchange import filters, requests, wire
+from execution.exchange import filters, liquidation, requests, statements, wire
+from execution.exchange.accounts import symbol_in_path
 from execution.exchange.faults import FaultKind
 from execution.exchange.gate import refusal, reply, with_account
-from execution.exchange.host import Exchange, Hosted, wall_us
+from execution.exchange.host import Exchange, Hosted
 from execution.exchange.matching import Account
-from execution.exchange.orders import Event, Order, OrderRequest, Reason, Reject, Side
+from execution.exchange.orders import Event, Order, OrderRequest, Reason, Reject, ReplaceRequest
 
 routes = web.RouteTableDef()
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@routes.get("/v2/account")
-@with_account
-async def show_account(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    return reply(wire.account_json(hosted.account, hosted.created_at_us), of=hosted)
-
-
-@routes.get("/v2/clock")
-@with_account
-async def show_clock(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    return reply(wire.clock_json(wall_us()))
 
 
 # -- orders
@@ -51,7 +37,21 @@ async def submit_order(request: web.Request, exchange: Exchange, hosted: Hosted)
         return reply({"code": 50410000, "message": "gateway timeout"}, status=504)
     if faults.strikes(FaultKind.DELAY_REPLY):
         await asyncio.sleep(faults.delay_ms / 1e3)
-    return reply(wire.order_json(result), of=hosted)
+    return reply(_nested(hosted.account, result), of=hosted)
+
+
+@routes.patch("/v2/orders/{order_id}")
+@with_account
+async def replace_order(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    asked = requests.replace_request(await request.read(), new_id=str(uuid4()))
+    result = (
+        asked
+        if isinstance(asked, Reject)
+        else exchange.apply(hosted, _replacement(request.match_info["order_id"], asked))
+    )
+    if isinstance(result, Reject):
+        return refusal(result, hosted)
+    return reply(_nested(hosted.account, result), of=hosted)
 
 
 @routes.get("/v2/orders")
@@ -60,7 +60,9 @@ async def list_orders(request: web.Request, exchange: Exchange, hosted: Hosted) 
     wanted = filters.order_filter(request.query)
     if isinstance(wanted, Reject):
         return refusal(wanted, hosted)
-    return reply([wire.order_json(order) for order in wanted.page(hosted.account)], of=hosted)
+    account = hosted.account
+    shown = _nested if wanted.nested else _flat
+    return reply([shown(account, order) for order in wanted.page(account)], of=hosted)
 
 
 @routes.get("/v2/orders:by_client_order_id")
@@ -74,7 +76,8 @@ async def show_order_by_client_id(request: web.Request, exchange: Exchange, host
 @with_account
 async def show_order(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     order_id = request.match_info["order_id"]
-    return _order_or_404(hosted, hosted.account.orders.get(order_id), order_id)
+    nested = request.query.get("nested", "").lower() == "true"
+    return _order_or_404(hosted, hosted.account.orders.get(order_id), order_id, nested)
 
 
 @routes.delete("/v2/orders/{order_id}")
@@ -89,8 +92,13 @@ async def cancel_order(request: web.Request, exchange: Exchange, hosted: Hosted)
 @routes.delete("/v2/orders")
 @with_account
 async def cancel_all_orders(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    events = exchange.apply(hosted, _cancel_all)
-    answer = [{"id": event.order.id, "status": 200} for event in events]
+    refused = exchange.apply(hosted, _cancel_all)
+    answer = [
+        {"id": order_id, "status": 200}
+        if reject is None
+        else {"id": order_id, "status": wire.STATUS_AND_CODE[reject.reason][0], "body": wire.error(reject)}
+        for order_id, reject in refused.items()
+    ]
     return reply(answer, status=207, of=hosted)
 
 
@@ -102,25 +110,27 @@ async def cancel_all_orders(_: web.Request, exchange: Exchange, hosted: Hosted) 
 async def list_positions(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     account = hosted.account
     positions = account.holdings.positions.items()
-    return reply([wire.position_json(symbol, held, account) for symbol, held in positions], of=hosted)
+    return reply([statements.position_json(symbol, held, account) for symbol, held in positions], of=hosted)
 
 
 @routes.get("/v2/positions/{symbol}")
 @with_account
 async def show_position(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     account = hosted.account
-    symbol = _symbol(request, account)
+    symbol = symbol_in_path(request, account)
     held = account.holdings.positions.get(symbol)
     if held is None:
-        return refusal(_no_position(symbol), hosted)
-    return reply(wire.position_json(symbol, held, account), of=hosted)
+        return refusal(liquidation.no_position(symbol), hosted)
+    return reply(statements.position_json(symbol, held, account), of=hosted)
 
 
 @routes.delete("/v2/positions")
 @with_account
 async def close_all_positions(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     cancel_orders = request.query.get("cancel_orders", "").lower() == "true"
-    results = exchange.apply(hosted, _closing_all(cancel_orders))
+    results = exchange.apply(
+        hosted, lambda account, now_us: liquidation.close_all(account, cancel_orders, now_us)
+    )
     answer = [
         {
             "symbol": symbol,
@@ -136,46 +146,12 @@ async def close_all_positions(request: web.Request, exchange: Exchange, hosted: 
 @routes.delete("/v2/positions/{symbol}")
 @with_account
 async def close_position(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    symbol = _symbol(request, hosted.account)
+    symbol = symbol_in_path(request, hosted.account)
     qty = requests.closing_qty(request.query, abs(hosted.account.holdings.qty(symbol)))
     result = qty if isinstance(qty, Reject) else exchange.apply(hosted, _closing(symbol, qty))
     return (
         refusal(result, hosted) if isinstance(result, Reject) else reply(wire.order_json(result), of=hosted)
     )
-
-
-# -- activities and assets
-
-
-@routes.get("/v2/account/activities")
-@routes.get("/v2/account/activities/FILL")
-@with_account
-async def list_fills(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    """Fills are the only activities; `page_token` is the id of the last one of the page before."""
-    wanted = filters.fill_filter(request.query)
-    fills = wanted if isinstance(wanted, Reject) else wanted.page(hosted.account.fills)
-    if isinstance(fills, Reject):
-        return refusal(fills, hosted)
-    if "FILL" not in request.query.get("activity_types", "FILL").split(","):
-        fills = []
-    return reply([wire.activity_json(fill, hosted.account.id) for fill in fills], of=hosted)
-
-
-@routes.get("/v2/assets")
-@with_account
-async def list_assets(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    account = hosted.account
-    known = sorted({*account.terms.symbols, *account.holdings.marks})
-    return reply([wire.asset_json(symbol) for symbol in known])
-
-
-@routes.get("/v2/assets/{symbol:.+}")
-@with_account
-async def show_asset(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    symbol = _symbol(request, hosted.account)
-    if not requests.SYMBOL.fullmatch(symbol) or not hosted.account.is_listed(symbol):
-        return reply({"code": 40410000, "message": f"asset not found for {symbol}"}, status=404)
-    return reply(wire.asset_json(symbol))
 
 
 # -- commands
@@ -189,47 +165,16 @@ def _cancellation(order_id: str) -> Callable[[Account, int], Event | Reject]:
     return lambda account, now_us: account.cancel(order_id, now_us)
 
 
-def _cancel_all(account: Account, now_us: int) -> list[Event]:
-    results = [account.cancel(order.id, now_us) for order in account.open_orders()]
-    return [event for event in results if isinstance(event, Event)]
+def _replacement(order_id: str, asked: ReplaceRequest) -> Callable[[Account, int], Order | Reject]:
+    return lambda account, now_us: account.replace(order_id, asked, now_us)
+
+
+def _cancel_all(account: Account, now_us: int) -> dict[str, Reject | None]:
+    return account.cancel_all(now_us)
 
 
 def _closing(symbol: str, qty: float | None) -> Callable[[Account, int], Order | Reject]:
-    return lambda account, now_us: _close(account, symbol, qty, now_us)
-
-
-def _closing_all(cancel_orders: bool) -> Callable[[Account, int], dict[str, Order | Reject]]:
-    def close_all(account: Account, now_us: int) -> dict[str, Order | Reject]:
-        if cancel_orders:
-            _cancel_all(account, now_us)
-        return {symbol: _close(account, symbol, None, now_us) for symbol in account.holdings.positions}
-
-    return close_all
-
-
-def _close(account: Account, symbol: str, qty: float | None, now_us: int) -> Order | Reject:
-    """A market order that brings the position to zero, or `qty` shares nearer to it."""
-    held = account.holdings.qty(symbol)
-    if held == 0.0:
-        return _no_position(symbol)
-    wanted = abs(held) if qty is None else qty
-    reserved = account.holdings.held_for_orders(symbol)
-    available = abs(held) - reserved
-    if wanted > available:
-        message = (
-            f"insufficient qty available for order (requested: {wire.quantity(wanted)},"
-            f" available: {wire.quantity(available)})"
-        )
-        details = {
-            "symbol": symbol,
-            "available": wire.quantity(available),
-            "existing_qty": wire.quantity(abs(held)),
-            "held_for_orders": wire.quantity(reserved),
-        }
-        return Reject(Reason.HELD_FOR_ORDERS, message, details)
-    side = Side.SELL if held > 0 else Side.BUY
-    request = OrderRequest(client_order_id=str(uuid4()), symbol=symbol, side=side, qty=wanted)
-    return account.submit(request, now_us)
+    return lambda account, now_us: liquidation.close(account, symbol, qty, now_us)
 
 
 # -- small answers
@@ -242,20 +187,15 @@ def _cut(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _order_or_404(hosted: Hosted, order: Order | None, asked: str) -> web.Response:
+def _order_or_404(hosted: Hosted, order: Order | None, asked: str, nested: bool = False) -> web.Response:
     if order is None:
         return refusal(Reject(Reason.NO_SUCH_ORDER, f"order not found for {asked}"), hosted)
-    return reply(wire.order_json(order), of=hosted)
+    return reply((_nested if nested else _flat)(hosted.account, order), of=hosted)
 
 
-def _symbol(request: web.Request, account: Account) -> str:
-    """The symbol in the path, given as itself or by its asset id."""
-    text = request.match_info["symbol"]
-    if not _UUID.fullmatch(text):
-        return text
-    known = {*account.terms.symbols, *account.holdings.marks}
-    return next((symbol for symbol in known if wire.asset_id(symbol) == text), text)
+def _flat(_: Account, order: Order) -> wire.Json:
+    return wire.order_json(order)
 
 
-def _no_position(symbol: str) -> Reject:
-    return Reject(Reason.NO_SUCH_POSITION, f"position does not exist: {symbol}")
+def _nested(account: Account, order: Order) -> wire.Json:
+    return wire.order_json(order, account.legs_of(order))

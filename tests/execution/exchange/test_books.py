@@ -10,7 +10,8 @@ from data.errors import Corrupt, Refused, Unavailable
 from execution.exchange.books import Books
 from execution.exchange.host import Exchange, Hosted
 from execution.exchange.matching import Account
-from execution.exchange.orders import Order, OrderRequest, OrderType, Reject, Side, Terms
+from execution.exchange.orders import Order, OrderRequest, OrderType, Reject, Side
+from execution.exchange.terms import Terms
 
 
 def opened(books: Books) -> tuple[Exchange, Hosted]:

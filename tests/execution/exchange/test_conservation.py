@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execution.exchange.matching import Account
-from execution.exchange.orders import Order, OrderRequest, OrderType, Side, Terms, TimeInForce
+from execution.exchange.orders import Order, OrderRequest, OrderType, Side, TimeInForce
+from execution.exchange.terms import Terms
 
 SYMBOLS = ("AAA", "BBB")
 prices = st.integers(min_value=500, max_value=50_000).map(lambda cents: cents / 100)

@@ -17,9 +17,9 @@ from execution.exchange.orders import (
     Reason,
     Reject,
     Side,
-    Terms,
     TimeInForce,
 )
+from execution.exchange.terms import Terms
 
 A_DAY = 24 * 60  # minutes
 

@@ -10,9 +10,10 @@ from aiohttp import web
 
 from execution.exchange.books import Books
 from execution.exchange.gate import EXCHANGE
-from execution.exchange.matching import Changes
-from execution.exchange.orders import Event, EventKind, OrderRequest, Side, Terms
+from execution.exchange.orders import Event, EventKind, OrderRequest, Side
+from execution.exchange.register import Changes
 from execution.exchange.server import build_app
+from execution.exchange.terms import Terms
 
 EVENTS = 30_000  # about 30 MB: more than the backlog and both kernels' buffers hold
 
