@@ -1,6 +1,6 @@
 """What the owner of an account may ask for: submit, cancel and replace orders, change the account's settings."""
 
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Commands(Lifecycle):
         live_at_us = self._arrival_us()
         order = Order(
             # Derived, not drawn: the same requests give the same books, and client_order_ids are unique.
-            id=str(uuid5(UUID(self.id), request.client_order_id)),
+            id=str(uuid5(self._uuid, request.client_order_id)),
             client_order_id=request.client_order_id,
             symbol=request.symbol,
             side=request.side,
@@ -78,7 +78,7 @@ class Commands(Lifecycle):
             return Reject(Reason.NO_SUCH_ORDER, f"order not found for {order_id}")
         if not order.status.is_open:
             return Reject(Reason.NOT_CANCELABLE, f'order is already in "{order.status}" state')
-        if order.pending is not None or (order.status is OrderStatus.PENDING_NEW and order.replaces):
+        if order.pending is not None or order.is_coming:
             return Reject(Reason.NOT_CANCELABLE, f'order is in "{order.status}" state and cannot be canceled')
         if not self._is_slow or order.status is OrderStatus.HELD:
             return self._end(order, OrderStatus.CANCELED, now_us)
@@ -115,7 +115,7 @@ class Commands(Lifecycle):
             changed["trail_percent" if order.trail_price is None else "trail_price"] = request.trail
         coming = msgspec.structs.replace(
             order,
-            id=str(uuid5(UUID(self.id), request.client_order_id)),
+            id=str(uuid5(self._uuid, request.client_order_id)),
             client_order_id=request.client_order_id,
             qty=round((request.qty or order.qty) - order.filled_qty, QTY_DECIMALS),  # what is still to trade
             filled_qty=0.0,

@@ -98,11 +98,10 @@ class Lifecycle(Register):
         if status is not OrderStatus.REPLACED:
             if order.pending is not None and order.pending.replacement is not None:
                 self._too_late(ended, order.pending, now_us)
-            for other in self.group_of(ended):
-                if other.status.is_open and not _is_coming(
-                    other
-                ):  # what is coming ends with what it replaces
-                    self._end(self.orders[other.id], OrderStatus.CANCELED, now_us)
+            for other_id in [other.id for other in self.group_of(ended)]:
+                other = self.orders[other_id]  # as it is by now
+                if other.status.is_open and not other.is_coming:  # what is coming ends with what it replaces
+                    self._end(other, OrderStatus.CANCELED, now_us)
         return event
 
     def _arrive(self, order: Order, now_us: int) -> None:
@@ -189,15 +188,10 @@ class Lifecycle(Register):
                 if complete and other.status is OrderStatus.HELD:
                     self._arrive(other, now_us)
             elif complete:
-                if not _is_coming(other):
+                if not other.is_coming:
                     self._end(other, OrderStatus.CANCELED, now_us)
-            elif other.replaces != order.id or not _is_coming(other):  # which takes over what is left
+            elif other.replaces != order.id or not other.is_coming:  # which takes over what is left
                 self._put(msgspec.structs.replace(other, qty=round(other.qty - qty, QTY_DECIMALS)))
-
-
-def _is_coming(order: Order) -> bool:
-    """A replacement on its way; it ends with the order that it is to replace."""
-    return order.status is OrderStatus.PENDING_NEW and order.replaces is not None
 
 
 def shares_for(notional: float, price: float) -> float:

@@ -87,30 +87,27 @@ class Account(Sessions):
         """Whoever can trade at the open does, in the order they came; then whoever a price within reaches."""
         share = self.terms.participation
         left = inf if share is None else float(floor(bar.volume * share))
-        ticked = (
-            self.state.ticked_us.get(bar.symbol, -1) >= bar.ts_us
-        )  # then they were matched inside the bar
-        met: set[str] = set()
-        while waiting := [name for name in self._open.get(bar.symbol, ()) if name not in met]:
-            for order_id in waiting:  # a fill may send legs to market that meet this bar too
-                met.add(order_id)
-                left -= self._at_open(self.orders[order_id], bar, left, ticked, now_us)
-        for order_id in [] if ticked else list(self._open.get(bar.symbol, ())):
-            left -= self._within(self.orders[order_id], bar, left, now_us)
-        for order_id in list(self._open.get(bar.symbol, ())):
-            order = self.orders[order_id]
-            if order.time_in_force is TimeInForce.CLS and order.status.is_working:
+        auctions = self._working(bar.symbol, auctions=True)
+        for order in auctions:
+            if order.time_in_force is TimeInForce.OPG:
+                left -= self._at_auction(order, bar, left, now_us)
+        if self.state.ticked_us.get(bar.symbol, -1) < bar.ts_us:  # else ticks have matched what it sums up
+            met: set[str] = set()
+            while waiting := [order for order in self._working(bar.symbol) if order.id not in met]:
+                for (
+                    order
+                ) in waiting:  # an entry that fills sends its exits to market, which meet this bar too
+                    met.add(order.id)
+                    left -= self._at_open(self.orders[order.id], bar, left, now_us)
+            for order in self._working(bar.symbol):
+                left -= self._within(self.orders[order.id], bar, left, now_us)
+        for order in auctions:
+            if order.time_in_force is TimeInForce.CLS:
                 left -= self._at_auction(order, bar, left, now_us)
 
-    def _at_open(self, order: Order, bar: Bar, left: float, ticked: bool, now_us: int) -> float:
+    def _at_open(self, order: Order, bar: Bar, left: float, now_us: int) -> float:
         """One order at the open of a bar, of whose volume `left` shares are to be had; returns what it took."""
-        if not order.status.is_working:
-            return 0.0
-        if order.time_in_force.is_auction:
-            return (
-                self._at_auction(order, bar, left, now_us) if order.time_in_force is TimeInForce.OPG else 0.0
-            )
-        if ticked or not _is_live(order, bar.ts_us):
+        if not order.status.is_working or not _is_live(order, bar.ts_us):
             return 0.0
         if not self._is_trading(order, bar.ts_us):
             if order.time_in_force.is_immediate:
@@ -119,7 +116,7 @@ class Account(Sessions):
         prepared = self._prepared(order, bar.ts_us, bar.open, now_us)
         if prepared is None:
             return 0.0
-        order = self._kept(pricing.seen(prepared, bar.open))
+        order = pricing.seen(prepared, bar.open)
         price = None
         if not pricing.is_waiting_stop(order):
             price = pricing.take(order, bar.open, self.terms.bar_slippage_bps)
@@ -127,13 +124,13 @@ class Account(Sessions):
 
     def _within(self, order: Order, bar: Bar, left: float, now_us: int) -> float:
         """What a bar does after its open to an order that still waits."""
-        if not order.status.is_working or order.time_in_force.is_auction:
+        if not order.status.is_working or not _is_live(order, bar.ts_us):
             return 0.0
-        if not _is_live(order, bar.ts_us) or not self._is_trading(order, bar.ts_us):
+        if not self._is_trading(order, bar.ts_us):
             return 0.0
         through = self.terms.queue is Queue.BACK
         after, price = pricing.inside_bar(order, bar, self.terms.bar_slippage_bps, through)
-        return self._trade(self._kept(after), price, left, bar.ts_us, now_us)
+        return self._trade(after, price, left, bar.ts_us, now_us)
 
     def _at_auction(self, order: Order, bar: Bar, left: float, now_us: int) -> float:
         """An auction trades at one price: that of the open of its first bar, or of the close of its last."""
@@ -164,55 +161,50 @@ class Account(Sessions):
     def _match_tick(self, tick: Tick, known: Tick, now_us: int) -> None:
         """Whoever crosses the quote takes from what it shows; whoever rests is filled by the trade."""
         share = self.terms.participation
-        shown: dict[Side, float] = {}
-        for side in Side:
-            size = tick.ask_size if side is Side.BUY else tick.bid_size
-            shown[side] = inf if share is None or size is None else float(floor(size * share))
-        printed = inf if share is None or tick.last_size is None else float(floor(tick.last_size * share))
-        for order_id in list(self._open.get(tick.symbol, ())):
-            order = self.orders[order_id]
-            if not order.status.is_working or order.time_in_force.is_auction:
+        buys, sells, rests = (
+            inf if share is None or size is None else float(floor(size * share))
+            for size in (tick.ask_size, tick.bid_size, tick.last_size)
+        )
+        for each in self._working(tick.symbol):
+            order: Order | None = self.orders[each.id]
+            if order is None or not order.status.is_working or not _is_live(order, tick.ts_us):
                 continue
-            if not _is_live(order, tick.ts_us) or not self._is_trading(order, tick.ts_us):
+            if not self._is_trading(order, tick.ts_us):
                 continue
             touch = pricing.touch_of(order, tick)
-            prepared = self._prepared(order, tick.ts_us, touch or known.mark, now_us)
-            if prepared is None:
+            order = self._prepared(order, tick.ts_us, touch or known.mark, now_us)
+            if order is None:
                 continue
-            order = prepared
-            elects = tick.last if tick.last is not None else touch
-            if elects is not None:
-                order = self._kept(pricing.seen(order, elects))
-            if pricing.is_waiting_stop(order):
-                continue
-            price = None if touch is None else pricing.take(order, touch, self.terms.slippage_bps)
-            if price is not None:
-                shown[order.side] -= self._trade(order, price, shown[order.side], tick.ts_us, now_us)
-                continue
-            if order.time_in_force.is_immediate:
-                if touch is not None:
-                    self._end(order, OrderStatus.CANCELED, now_us)
+            order = pricing.seen(order, tick.last or touch or pricing.stop_of(order) or inf)
+            price = None
+            if touch is not None and not pricing.is_waiting_stop(order):
+                price = pricing.take(order, touch, self.terms.slippage_bps)
+            if price is not None or (touch is not None and order.time_in_force.is_immediate):
+                taken = self._trade(
+                    order, price, buys if order.side is Side.BUY else sells, tick.ts_us, now_us
+                )
+                buys, sells = (buys - taken, sells) if order.side is Side.BUY else (buys, sells - taken)
                 continue
             order, reached = self._queued(order, tick, known)
-            if reached > 0.0:
-                taken = self._trade(order, order.limit_price, min(reached, printed), tick.ts_us, now_us)
-                printed -= taken
+            rests -= self._trade(order, order.limit_price, min(reached, rests), tick.ts_us, now_us)
 
     def _queued(self, order: Order, tick: Tick, known: Tick) -> tuple[Order, float]:
         """A resting order after a trade, and how many shares of that trade come to it."""
+        if pricing.is_waiting_stop(order) or order.time_in_force.is_immediate:
+            return order, 0.0
+        if tick.last is not None:
+            through = self.terms.queue is Queue.BACK
+            if pricing.rests_filled(order, tick.last, through):
+                return order, inf
         if self.terms.queue is Queue.FRONT:
-            reached = tick.last is not None and pricing.rests_filled(order, tick.last, through=False)
-            return order, inf if reached else 0.0
-        if tick.last is not None and pricing.rests_filled(order, tick.last, through=True):
-            return order, inf
+            return order, 0.0
         ahead = order.ahead if order.ahead is not None else pricing.queue_ahead(order, known)
         if ahead is None:
             return order, 0.0
-        if order.ahead is None or tick.last is None or tick.last != order.limit_price:
-            return self._kept(msgspec.structs.replace(order, ahead=ahead)), 0.0
-        size = tick.last_size or 0.0
-        order = self._kept(msgspec.structs.replace(order, ahead=max(0.0, ahead - size)))
-        return order, max(0.0, size - ahead)
+        traded = (
+            (tick.last_size or 0.0) if tick.last == order.limit_price and order.ahead is not None else 0.0
+        )
+        return msgspec.structs.replace(order, ahead=max(0.0, ahead - traded)), max(0.0, traded - ahead)
 
     # -- one order meets one price
 
@@ -227,12 +219,14 @@ class Account(Sessions):
             order = self._execute(order, qty, price, at_us, now_us)
         if order.time_in_force.is_immediate and order.status.is_open:
             self._end(order, OrderStatus.CANCELED, now_us)
+        elif qty <= 0.0:
+            self._kept(order)
         return qty
 
     def _prepared(self, order: Order, at_us: int, price: float | None, now_us: int) -> Order | None:
         """The order that meets the market; None if it ends instead, its session over or its price too high."""
         if order.first_bar_us is None:
-            order = self._kept(msgspec.structs.replace(order, first_bar_us=at_us))
+            order = msgspec.structs.replace(order, first_bar_us=at_us)
         elif order.time_in_force is TimeInForce.DAY and self._outlived(order.first_bar_us, at_us):
             self._end(order, OrderStatus.EXPIRED, now_us)
             return None
@@ -241,12 +235,20 @@ class Account(Sessions):
             if self.holdings.exposure > self.holdings.exposure_limit:
                 self._end(order, OrderStatus.REJECTED, now_us)
                 return None
-            order = self._kept(msgspec.structs.replace(order, priced=True))
+            order = msgspec.structs.replace(order, priced=True)
         return order
 
     def _kept(self, order: Order) -> Order:
         """Remembers what an order has seen; nobody is told."""
         return order if order is self.orders[order.id] else self._put(order)
+
+    def _working(self, symbol: str, auctions: bool = False) -> list[Order]:
+        """The orders that wait for this market, or for its auctions, oldest first."""
+        return [
+            order
+            for order in map(self.orders.__getitem__, self._open.get(symbol, ()))
+            if order.status.is_working and order.time_in_force.is_auction == auctions
+        ]
 
 
 def _is_live(order: Order, at_us: int) -> bool:

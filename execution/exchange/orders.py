@@ -212,6 +212,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return round(self.qty - self.filled_qty, QTY_DECIMALS)
 
     @property
+    def is_coming(self) -> bool:
+        """A replacement on its way; it ends with the order that it is to replace."""
+        return self.status is OrderStatus.PENDING_NEW and self.replaces is not None
+
+    @property
     def trail_stop(self) -> float | None:
         """Where a trailing stop stands now."""
         if self.hwm is None:

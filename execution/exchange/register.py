@@ -4,6 +4,7 @@ Every change of an order goes through `_put`, which keeps the indexes and the re
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 
@@ -31,6 +32,7 @@ class Register:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.id = terms.account_id
+        self._uuid = UUID(self.id)  # the namespace of what it names
         self.holdings = Holdings(terms)
         self.state = State()
         self.seq = 0  # of the last event
@@ -144,5 +146,4 @@ def _due_us(order: Order) -> int | None:
         return None
     if order.pending is not None:
         return order.pending.due_us
-    # a replacement arrives with the end of the order that it replaces
-    return order.live_at_us if order.status is OrderStatus.PENDING_NEW and order.replaces is None else None
+    return order.live_at_us if order.status is OrderStatus.PENDING_NEW and not order.is_coming else None

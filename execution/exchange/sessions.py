@@ -4,7 +4,7 @@ The day is that of the tape, in New York.  Sessions matter to accounts whose ter
 the market is open whenever the tape moves, and only auctions ask the calendar.
 """
 
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 import msgspec
 
@@ -80,7 +80,7 @@ class Sessions(Commands):
     def _book(self, kind: ActivityKind, amount: float, day: str, description: str, now_us: int) -> None:
         self.holdings.cash += amount
         activity = Activity(
-            id=str(uuid5(UUID(self.id), f"{kind} {day} {description}")),
+            id=str(uuid5(self._uuid, f"{kind} {day} {description}")),
             kind=kind,
             at_us=self._stamp(now_us),
             day=day,
@@ -101,7 +101,7 @@ class Sessions(Commands):
             self.state.bell_us = bell.at_us
             for order in self.open_orders():
                 current = self.orders[order.id]  # an earlier one may have ended its group
-                if current.status.is_open:
+                if current.status.is_open and not current.is_coming:
                     self._toll(current, bell.toll, now_us)
 
     def _toll(self, order: Order, toll: Toll, now_us: int) -> None:

@@ -190,6 +190,7 @@ def test_a_bracket_that_is_canceled_takes_its_legs_along(desk: Desk) -> None:
     order = desk.bracket()
     desk.client.cancel_order_by_id(order.id)
     assert desk.statuses(order) == ["canceled"] * 3
+    assert desk.kinds() == ["new", "canceled", "canceled", "canceled"]
     desk.tape.move(100.0)
     assert desk.client.get_all_positions() == []
 
