@@ -61,7 +61,7 @@ class Sessions(Commands):
             fees, state.accrued_fees = state.accrued_fees, 0.0
             self._book(ActivityKind.FEE, -fees, day.isoformat(), "regulatory fees on sales", now_us)
         state.day_marks = dict(holdings.marks)
-        state.day_qty = {symbol: position.qty for symbol, position in holdings.positions.items()}
+        state.day_positions = dict(holdings.positions)
         state.day_equity = holdings.equity
         close = DayClose(day.isoformat(), state.day_equity)
         self.days.append(close)

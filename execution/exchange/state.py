@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from execution.exchange.orders import Position
 from execution.exchange.ticks import Tick
 
 
@@ -26,7 +27,7 @@ class State(msgspec.Struct, kw_only=True):
     halted: set[str] = set()
     day_ends_us: int | None = None  # the midnight in New York that ends the tape's day
     day_marks: dict[str, float] = {}  # the last prices of the day before
-    day_qty: dict[str, float] = {}  # the shares held then
+    day_positions: dict[str, Position] = {}  # what was held then
     day_equity: float | None = None
     bell_us: int | None = None  # when the session changes next
     accrued_fees: float = 0.0

@@ -49,7 +49,7 @@ def position_json(symbol: str, position: Position, account: Account) -> Json:
     cost = position.qty * position.average_entry
     profit = position.qty * mark - cost
     before = account.state.day_marks.get(symbol, mark)
-    today = _profit_today(position, mark, before, account.state.day_qty.get(symbol, 0.0))
+    today = _profit_today(position, mark, before, account.state.day_positions.get(symbol))
     free = abs(position.qty) - account.holdings.held_for_orders(symbol)
     asset = account.terms.asset(symbol)
     return {
@@ -74,12 +74,13 @@ def position_json(symbol: str, position: Position, account: Account) -> Json:
     }
 
 
-def _profit_today(position: Position, mark: float, before: float, held_before: float) -> float:
-    """Of the shares held overnight since the last price of the day before, of the others since their entry."""
-    overnight = 0.0
-    if held_before * position.qty > 0.0:
-        overnight = min(abs(held_before), abs(position.qty)) * (1.0 if position.qty > 0 else -1.0)
-    return overnight * (mark - before) + (position.qty - overnight) * (mark - position.average_entry)
+def _profit_today(position: Position, mark: float, before: float, held: Position | None) -> float:
+    """Of the shares that were `held` overnight since the last price of that day, of the others since their entry."""
+    if held is None or held.qty * position.qty < 0.0:
+        return position.qty * (mark - position.average_entry)
+    overnight = min(held.qty, position.qty) if position.qty > 0.0 else max(held.qty, position.qty)
+    cost_of_the_others = position.qty * position.average_entry - overnight * held.average_entry
+    return overnight * (mark - before) + (position.qty - overnight) * mark - cost_of_the_others
 
 
 def activity_id(entry: Fill | Activity) -> str:
