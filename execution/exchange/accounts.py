@@ -11,7 +11,7 @@ from data import calendars
 from data.errors import UsageError
 from execution.exchange import filters, hours, requests, statements, wire
 from execution.exchange.gate import refusal, reply, with_account
-from execution.exchange.host import Exchange, Hosted, wall_us
+from execution.exchange.host import Exchange, Hosted, know_sessions, wall_us
 from execution.exchange.matching import Account
 from execution.exchange.orders import Reason, Reject
 from execution.exchange.refusals import invalid
@@ -81,7 +81,8 @@ async def show_clock(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.
     if calendar == TAPE_HOURS:  # always open: the tape decides when something trades
         return reply(_clock_json(now_us, True, now_us + _DAY_US, now_us + _DAY_US))
     at_us = now_us if account.state.market_us is None else account.state.market_us
-    is_open = await asyncio.to_thread(hours.phase, at_us, calendar) is hours.Phase.REGULAR
+    await know_sessions(calendar)
+    is_open = hours.phase(at_us, calendar) is hours.Phase.REGULAR
     return reply(
         _clock_json(
             at_us, is_open, hours.next_open_us(at_us + 1, calendar), hours.next_close_us(at_us, calendar)
@@ -93,8 +94,7 @@ async def show_clock(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.
 @with_account
 async def show_calendar(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     today = datetime.now(UTC).date()
-    calendar = hosted.account.terms.hours
-    name = calendars.NEW_YORK if calendar == TAPE_HOURS else calendar
+    name = hosted.account.auction_calendar
     try:
         first = date.fromisoformat(request.query.get("start", (today - CALENDAR_DAYS).isoformat())[:10])
         last = date.fromisoformat(request.query.get("end", (today + CALENDAR_DAYS).isoformat())[:10])

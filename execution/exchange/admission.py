@@ -4,9 +4,10 @@ Some hold on every account, for an order that breaks them means nothing.  Those 
 account asks for them; research and the engine trade without: a fraction may be sold short, a position turned over.
 """
 
+from datetime import time
 from math import isfinite
 
-from execution.exchange import groups
+from execution.exchange import groups, hours
 from execution.exchange.orders import (
     QTY_DECIMALS,
     Order,
@@ -24,6 +25,11 @@ from execution.exchange.refusals import forbidden, invalid, not_allowed
 from execution.exchange.register import Register
 from execution.exchange.terms import Rules
 
+# When orders for an auction are refused, in New York: those for the next one are taken in the evening.
+_AUCTION_SHUT = {
+    TimeInForce.OPG: (time(9, 28), time(19)),
+    TimeInForce.CLS: (time(15, 50), time(19)),
+}
 NOTIONAL_MIN = 1.0  # Alpaca's, in dollars
 
 _PRICES_OF = {
@@ -134,8 +140,7 @@ def _malformed(request: OrderRequest) -> Reject | None:
     if not _is_qty(request.qty):
         return invalid("qty must be > 0 with at most 9 decimals")
     kind, needed = request.type, _PRICES_OF[request.type]
-    for field in ("limit_price", "stop_price"):
-        value = getattr(request, field)
+    for field, value in (("limit_price", request.limit_price), ("stop_price", request.stop_price)):
         if field in needed and (value is None or not _is_price(value)):
             return invalid(f"{kind} orders require a {field.replace('_', ' ')} > 0")
         if field not in needed and value is not None:
@@ -210,6 +215,13 @@ def _against_alpaca(register: Register, request: OrderRequest) -> Reject | None:
             return not_allowed("fractional orders must be DAY orders")
         if _shorts(register, request):
             return not_allowed("fractional orders cannot be sold short")
+    market_us = register.state.market_us
+    if request.time_in_force in _AUCTION_SHUT and market_us is not None:
+        shut, opened = _AUCTION_SHUT[request.time_in_force]
+        if shut <= hours.clock_of(market_us) < opened:
+            return not_allowed(
+                f"{request.time_in_force} orders are not accepted from {shut:%H:%M} to {opened:%H:%M}"
+            )
     for field, value in _prices_named(request):
         if value is not None and round(value, 2 if value >= 1.0 else 4) != value:
             message = (

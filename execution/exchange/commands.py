@@ -4,6 +4,7 @@ from uuid import uuid5
 
 import msgspec
 
+from data.calendars import NEW_YORK
 from execution.exchange import admission, groups, hours
 from execution.exchange.lifecycle import Lifecycle, shares_for
 from execution.exchange.orders import (
@@ -24,7 +25,6 @@ from execution.exchange.refusals import not_allowed
 from execution.exchange.state import Configuration
 from execution.exchange.terms import TAPE_HOURS
 
-_AUCTION_CALENDAR = "XNYS"  # of accounts that trade whenever their tape moves
 _NOT_REPLACEABLE = (OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 
 
@@ -126,6 +126,7 @@ class Commands(Lifecycle):
             updated_at_us=at_us,
             live_at_us=self._arrival_us(),
             ahead=None,
+            first_bar_us=None,  # a day order belongs to the day it is in the market, not to the other's
             reserves=False,  # until it stands in the other's place
             replaces=order.id,
             **changed,
@@ -152,6 +153,10 @@ class Commands(Lifecycle):
     # -- time
 
     @property
+    def auction_calendar(self) -> str:
+        return NEW_YORK if self.terms.hours == TAPE_HOURS else self.terms.hours
+
+    @property
     def _is_slow(self) -> bool:
         """Do requests take market time?  Not before there is any."""
         return self.terms.latency_us > 0 and self.state.market_us is not None
@@ -174,7 +179,6 @@ class Commands(Lifecycle):
 
     def _auction_of(self, time_in_force: TimeInForce, from_us: int) -> int:
         """The first auction that an order in the market at an instant can take part in."""
-        calendar = _AUCTION_CALENDAR if self.terms.hours == TAPE_HOURS else self.terms.hours
         if time_in_force is TimeInForce.OPG:
-            return hours.next_open_us(from_us, calendar)
-        return hours.next_close_us(from_us, calendar)
+            return hours.next_open_us(from_us, self.auction_calendar)
+        return hours.next_close_us(from_us, self.auction_calendar)

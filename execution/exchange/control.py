@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from data.bar import Bar
+from data.bar import Bar, Tick
 from data.errors import Refused, Unavailable
 from execution.exchange.books import Keys
 from execution.exchange.faults import FaultKind
-from execution.exchange.ticks import Tick
 
 CONNECT_TIMEOUT_S = 1.0
 TIMEOUT_S = 5.0

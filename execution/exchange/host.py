@@ -4,6 +4,7 @@ A command runs in memory, its changes are committed to the books, then its event
 then does the caller reply.  Nothing awaits in between, so commands on an account never overlap.
 """
 
+import asyncio
 import hmac
 import secrets
 import time
@@ -12,13 +13,13 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from execution.exchange import wire
+from execution.exchange import hours, wire
 from execution.exchange.books import Books, Keys
 from execution.exchange.faults import FaultKind, Faults
 from execution.exchange.matching import Account
 from execution.exchange.orders import Reason, Reject
 from execution.exchange.register import Changes
-from execution.exchange.terms import Terms
+from execution.exchange.terms import TAPE_HOURS, Terms
 
 Result = TypeVar("Result")
 
@@ -121,6 +122,12 @@ class Exchange:
             raise
         hosted.publish(changes)
         return result
+
+
+async def know_sessions(calendar: str) -> None:
+    """Loads a calendar beside the event loop, so that no other account waits for it."""
+    if calendar != TAPE_HOURS and not hours.is_loaded(calendar):
+        await asyncio.to_thread(hours.load, calendar)
 
 
 def wall_us() -> int:

@@ -43,6 +43,19 @@ class Bell(NamedTuple):
     toll: Toll
 
 
+_loaded: set[str] = set()
+
+
+def is_loaded(calendar: str) -> bool:
+    return calendar in _loaded
+
+
+def load(calendar: str) -> None:
+    """Takes a second or more, the first time."""
+    _session(date(2025, 1, 2), calendar)
+    _loaded.add(calendar)
+
+
 def day_of(at_us: int) -> date:
     return datetime.fromtimestamp(at_us / 1e6, NEW_YORK).date()
 
@@ -61,6 +74,11 @@ def phase(at_us: int, calendar: str) -> Phase:
     return (
         Phase.EXTENDED if _at(session, PRE_MARKET) <= at_us < _at(session, AFTER_HOURS_END) else Phase.CLOSED
     )
+
+
+def clock_of(at_us: int) -> time:
+    """The time of day in New York."""
+    return datetime.fromtimestamp(at_us / 1e6, NEW_YORK).time()
 
 
 def next_open_us(from_us: int, calendar: str) -> int:

@@ -123,7 +123,6 @@ class Lifecycle(Register):
             qty=qty,
             status=OrderStatus.HELD if order.status is OrderStatus.HELD else OrderStatus.NEW,
             reserves=order.reserves,
-            first_bar_us=order.first_bar_us,
             priced=order.priced,
             updated_at_us=self._stamp(now_us),
         )

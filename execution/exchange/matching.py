@@ -11,15 +11,14 @@ from typing import Self
 
 import msgspec
 
-from data.bar import Bar
-from execution.exchange import hours, pricing
+from data.bar import Bar, Tick
+from execution.exchange import hours, pricing, ticks
 from execution.exchange.holdings import Holdings
 from execution.exchange.lifecycle import shares_for
 from execution.exchange.orders import Event, Fill, Order, OrderStatus, Side, TimeInForce
 from execution.exchange.sessions import Sessions
 from execution.exchange.state import State
 from execution.exchange.terms import Queue, Terms
-from execution.exchange.ticks import Tick
 
 
 class Account(Sessions):
@@ -54,22 +53,23 @@ class Account(Sessions):
         self._reach(ts_us + hours.BAR_US[bars[0].timeframe], now_us)
         return self._changes.events[first:]
 
-    def on_ticks(self, ticks: Sequence[Tick], now_us: int) -> list[Event]:
+    def on_ticks(self, shown: Sequence[Tick], now_us: int) -> list[Event]:
         """Moves the market to these ticks, all of one instant; those the market has already passed do nothing."""
         market_us = self.state.market_us
-        if not ticks or (market_us is not None and ticks[0].ts_us < market_us):
+        if not shown or (market_us is not None and shown[0].ts_us < market_us):
             return []
         first = len(self._changes.events)
-        ts_us = ticks[0].ts_us
+        ts_us = shown[0].ts_us
         self._come_to(ts_us, now_us)
-        for tick in ticks:
-            known = tick.over(self.state.quotes.get(tick.symbol))
+        for tick in shown:
+            known = ticks.after(self.state.quotes.get(tick.symbol), tick)
             self.state.quotes[tick.symbol] = known
             self.state.ticked_us[tick.symbol] = ts_us
             if tick.symbol in self._open:
                 self._match_tick(tick, known, now_us)
-            if known.mark is not None:
-                self.holdings.marks[tick.symbol] = known.mark
+            mark = ticks.mark(known)
+            if mark is not None:
+                self.holdings.marks[tick.symbol] = mark
         self._reach(ts_us, now_us)
         return self._changes.events[first:]
 
@@ -172,7 +172,7 @@ class Account(Sessions):
             if not self._is_trading(order, tick.ts_us):
                 continue
             touch = pricing.touch_of(order, tick)
-            order = self._prepared(order, tick.ts_us, touch or known.mark, now_us)
+            order = self._prepared(order, tick.ts_us, touch or ticks.mark(known), now_us)
             if order is None:
                 continue
             order = pricing.seen(order, tick.last or touch or pricing.stop_of(order) or inf)

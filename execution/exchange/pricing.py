@@ -7,9 +7,8 @@ taken to have come in the order that is worse for the account.
 
 import msgspec
 
-from data.bar import Bar
+from data.bar import Bar, Tick
 from execution.exchange.orders import Order, OrderType, Side
-from execution.exchange.ticks import Tick
 from execution.strategy.costs import fill_price
 
 

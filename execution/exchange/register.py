@@ -106,11 +106,12 @@ class Register:
             del waiting[order.id]
             if not waiting:
                 del self._open[order.symbol]
-        due_us = _due_us(order)
-        if due_us is not None:
-            self._due[order.id] = due_us
-        elif self._due:
-            self._due.pop(order.id, None)
+        if self.terms.latency_us:  # else nothing is ever on its way
+            due_us = _due_us(order)
+            if due_us is not None:
+                self._due[order.id] = due_us
+            else:
+                self._due.pop(order.id, None)
         return order
 
     def _emit(self, kind: EventKind, order: Order, fill: Fill | None = None) -> Event:

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from data.bar import Bar
+from data.bar import Bar, Tick
+from data.calendars import NEW_YORK
 from execution.exchange.orders import (
     QTY_DECIMALS,
     OrderClass,
@@ -24,8 +25,7 @@ from execution.exchange.orders import (
     TimeInForce,
 )
 from execution.exchange.state import Configuration
-from execution.exchange.terms import Terms
-from execution.exchange.ticks import Tick
+from execution.exchange.terms import TAPE_HOURS, Terms
 
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}")
 CLIENT_ORDER_ID_LENGTH_MAX = 128  # Alpaca's limit
@@ -228,6 +228,8 @@ def terms(body: bytes) -> tuple[Terms, frozenset[str]] | Reject:
         return _invalid("slippage_bps, commission_bps and commission_min must be >= 0")
     if asked.slippage_bps >= 10_000.0:
         return _invalid("slippage_bps must be < 10000")
+    if asked.hours not in (TAPE_HOURS, NEW_YORK):
+        return _invalid(f"hours must be {TAPE_HOURS} or {NEW_YORK}")
     if min(asked.spread_bps, asked.latency_us, asked.borrow_bps, asked.interest_bps) < 0.0:
         return _invalid("spread_bps, latency_us, borrow_bps and interest_bps must be >= 0")
     if min(asked.sale_fee_bps, asked.sale_fee_per_share) < 0.0 or asked.bar_slippage_bps >= 10_000.0:

@@ -30,6 +30,8 @@ class Sessions(Commands):
 
     def _reach(self, until_us: int, now_us: int) -> None:
         """The market has been shown until an instant."""
+        market_us = self.state.market_us
+        until_us = until_us if market_us is None else max(until_us, market_us)  # ticks lie before their bar
         self.state.market_us = until_us
         if self.terms.hours != TAPE_HOURS:
             self._ring(until_us, now_us)

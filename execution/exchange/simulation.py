@@ -6,7 +6,7 @@ from aiohttp import web
 from execution.exchange import filters, requests, wire
 from execution.exchange.faults import FaultKind
 from execution.exchange.gate import EXCHANGE, refusal, reply, with_account
-from execution.exchange.host import Exchange, Hosted
+from execution.exchange.host import Exchange, Hosted, know_sessions
 from execution.exchange.orders import Reason, Reject
 
 routes = web.RouteTableDef()
@@ -45,6 +45,7 @@ async def post_bars(request: web.Request, exchange: Exchange, hosted: Hosted) ->
     bars = requests.bars(await request.read())
     if isinstance(bars, Reject):
         return refusal(bars, hosted)
+    await know_sessions(hosted.account.terms.hours)
     exchange.apply(hosted, lambda account, now_us: account.on_bar(bars, now_us))
     return _clock(hosted)
 
@@ -56,6 +57,7 @@ async def post_ticks(request: web.Request, exchange: Exchange, hosted: Hosted) -
     ticks = requests.ticks(await request.read())
     if isinstance(ticks, Reject):
         return refusal(ticks, hosted)
+    await know_sessions(hosted.account.terms.hours)
     exchange.apply(hosted, lambda account, now_us: account.on_ticks(ticks, now_us))
     return _clock(hosted)
 

@@ -4,8 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from data.bar import Tick
 from execution.exchange.orders import Position
-from execution.exchange.ticks import Tick
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from execution.exchange import filters, liquidation, requests, statements, wire
 from execution.exchange.accounts import symbol_in_path
 from execution.exchange.faults import FaultKind
 from execution.exchange.gate import refusal, reply, with_account
-from execution.exchange.host import Exchange, Hosted
+from execution.exchange.host import Exchange, Hosted, know_sessions
 from execution.exchange.matching import Account
 from execution.exchange.orders import Event, Order, OrderRequest, Reason, Reject, ReplaceRequest
 
@@ -28,6 +28,8 @@ async def submit_order(request: web.Request, exchange: Exchange, hosted: Hosted)
     if faults.strikes(FaultKind.LOSE_REQUEST):
         return _cut(request)
     order = requests.order_request(body, new_id=str(uuid4()))
+    if isinstance(order, OrderRequest) and order.time_in_force.is_auction:
+        await know_sessions(hosted.account.auction_calendar)
     result = order if isinstance(order, Reject) else exchange.apply(hosted, _submission(order))
     if isinstance(result, Reject):
         return refusal(result, hosted)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from exchange_process import ExchangeProcess, Tape
+from order_desk import Desk
 
 from execution.exchange.control import BlockingExchangeControl
 
@@ -31,3 +32,13 @@ def open_tape(exchange: ExchangeProcess) -> Iterator[Callable[..., Tape]]:
 @pytest.fixture
 def tape(open_tape: Callable[..., Tape]) -> Tape:
     return open_tape()
+
+
+@pytest.fixture
+def open_desk(open_tape: Callable[..., Tape]) -> Callable[..., Desk]:
+    return lambda **terms: Desk(open_tape(**{"slippage_bps": 0.0, **terms}))
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Desk]) -> Desk:
+    return open_desk()

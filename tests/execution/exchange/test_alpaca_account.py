@@ -96,6 +96,7 @@ def test_activities_name_fees_beside_fills(open_client: Callable[..., tuple[Tape
     assert client.get("/account/activities", page) == told[1:]
 
 
+@pytest.mark.full  # the exchange loads its calendars
 def test_the_calendar_knows_holidays_and_half_days(
     open_client: Callable[..., tuple[Tape, TradingClient]],
 ) -> None:
@@ -110,6 +111,7 @@ def test_the_calendar_knows_holidays_and_half_days(
     assert (friday.date, f"{friday.close:%H:%M}") == (date(2025, 11, 28), "13:00")
 
 
+@pytest.mark.full
 def test_the_clock_of_an_account_with_sessions_is_that_of_its_tape(
     open_client: Callable[..., tuple[Tape, TradingClient]],
 ) -> None:

@@ -13,7 +13,7 @@ BAR = ["AAA", "1m", OPEN_US, 100.0, 101.0, 99.0, 100.0, 1_000.0]
 
 
 def send(tape: Tape, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-    connection = HTTPConnection(tape.url.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(tape.url.removeprefix("http://"), timeout=30)
     keys = {"APCA-API-KEY-ID": tape.keys.key_id, "APCA-API-SECRET-KEY": tape.keys.secret_key}
     raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     connection.request(method, path, raw, {**keys, **headers})
@@ -71,7 +71,9 @@ def test_a_bad_order_is_a_422_that_names_the_field(tape: Tape, change: dict[str,
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"text"', b"qty=1&symbol=AAA"])
-@pytest.mark.parametrize("path", ["/v2/orders", "/sim/bars", "/sim/accounts", "/sim/faults"])
+@pytest.mark.parametrize(
+    "path", ["/v2/orders", "/sim/bars", "/sim/ticks", "/sim/halts", "/sim/accounts", "/sim/faults"]
+)
 def test_a_body_that_is_not_the_expected_json_is_a_422(tape: Tape, path: str, body: bytes) -> None:
     status, answer = send(tape, "POST", path, body)
     assert (status, answer["code"]) == (422, 40010001)
@@ -100,6 +102,70 @@ def test_bad_bars_do_not_move_the_tape(tape: Tape, bars: list[Any], says: str) -
     assert (status, answer["code"]) == (422, 40010001)
     assert says in answer["message"]
     assert tape.control.clock() == (0, None)
+
+
+TICK = ["AAA", OPEN_US, 99.0, 101.0, 100.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("ticks", "says"),
+    [
+        ([], "ticks is empty"),
+        ([TICK, ["AAA", OPEN_US + 1, 99.0]], "different timestamps"),
+        ([["no symbol", OPEN_US, 99.0]], "is no symbol"),
+        ([["AAA", OPEN_US]], "has no price"),
+        ([["AAA", OPEN_US, -1.0]], "not positive"),
+        ([["AAA", OPEN_US, 101.0, 99.0]], "is crossed"),
+        ([["AAA", OPEN_US, 99.0, 101.0, None, -1.0]], "a size below zero"),
+        ([["AAA", "now", 99.0]], "format is invalid"),
+    ],
+)
+def test_bad_ticks_do_not_move_the_market(tape: Tape, ticks: list[Any], says: str) -> None:
+    status, answer = send(tape, "POST", "/sim/ticks", {"ticks": ticks})
+    assert (status, answer["code"]) == (422, 40010001)
+    assert says in answer["message"]
+    assert send(tape, "GET", "/v2/assets")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "order parameters are not changed"),
+        ({"qty": "-1"}, "qty must be > 0"),
+        ({"qty": "many"}, "qty must be a number"),
+        ({"limit_price": "0"}, "limit_price must be > 0"),
+        ({"limit_price": "nan"}, "limit_price must be a finite number"),
+        ({"stop_price": "5"}, "limit orders require no stop price"),
+        ({"trail": "5"}, "trail must be > 0, and belongs to trailing_stop orders"),
+        ({"time_in_force": "week"}, "time_in_force must be one of"),
+        ({"time_in_force": "fok"}, "time_in_force can be changed to day or gtc only"),
+        ({"client_order_id": "x" * 129}, "client_order_id must be at most 128"),
+        ({"qty": [1]}, "request body format is invalid"),
+    ],
+)
+def test_a_bad_replace_leaves_the_order_as_it_was(tape: Tape, change: dict[str, Any], says: str) -> None:
+    _, order = send(tape, "POST", "/v2/orders", {**GOOD, "type": "limit", "limit_price": "5"})
+    status, answer = send(tape, "PATCH", f"/v2/orders/{order['id']}", change)
+    assert status == 422
+    assert says in answer["message"]
+    assert send(tape, "GET", f"/v2/orders/{order['id']}")[1] == order
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/v2/account/configurations", {"max_margin_multiplier": "3"}),
+        ("PATCH", "/v2/account/configurations", {"suspend_trade": "maybe"}),
+        ("GET", "/v2/account/portfolio/history?period=soon", None),
+        ("GET", "/v2/account/portfolio/history?timeframe=1Min", None),
+        ("GET", "/v2/calendar?start=yesterday", None),
+        ("GET", "/v2/calendar?start=2025-02-01&end=2025-01-01", None),
+        ("GET", "/v2/calendar?start=1850-01-01", None),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_a_422(tape: Tape, method: str, path: str, body: object) -> None:
+    status, answer = send(tape, method, path, body)
+    assert (status, answer["code"]) == (422, 40010001)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +245,13 @@ def test_opening_an_account_again_returns_its_keys_but_never_other_terms(
         {"name": "x", "slippage_bps": -1},
         {"name": "x", "participation": 2},
         {"name": "x", "commision_bps": 1},
+        {"name": "x", "spread_bps": -1},
+        {"name": "x", "spread_bps": 20_000},
+        {"name": "x", "latency_us": -1},
+        {"name": "x", "sale_fee_bps": -1},
+        {"name": "x", "hours": "XLON"},
+        {"name": "x", "rules": "none"},
+        {"name": "x", "assets": {"AAA": {"shorteable": False}}},
     ],
 )
 def test_an_account_with_senseless_terms_is_not_opened(tape: Tape, terms: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The books on disk are the truth: what is in them survives, what cannot be written does not happen."""
 
+import sqlite3
 from copy import deepcopy
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from exchange_process import bar
 
 from data.errors import Corrupt, Refused, Unavailable
-from execution.exchange.books import Books
+from execution.exchange.books import _SCHEMA, Books
 from execution.exchange.host import Exchange, Hosted
 from execution.exchange.matching import Account
 from execution.exchange.orders import Order, OrderRequest, OrderType, Reject, Side
@@ -123,6 +124,23 @@ def test_books_of_another_version_are_refused(tmp_path: Path) -> None:
     books.close()
     with pytest.raises(Corrupt, match="version 99"):
         Books(tmp_path / "books.db")
+
+
+def test_books_of_the_first_version_are_read_and_extended(tmp_path: Path) -> None:
+    first = sqlite3.connect(tmp_path / "books.db")
+    first.executescript(_SCHEMA + "PRAGMA user_version = 1;")
+    terms = '{"name":"old","cash":500.0}'
+    first.execute(
+        "INSERT INTO accounts VALUES (?, 'key', 'secret', 1, ?, 500.0, 0, NULL, 0, '{}')",
+        (Terms(name="old").account_id, terms),
+    )
+    first.commit()
+    first.close()
+    for _ in range(2):  # the second time it is a file of this version
+        books = Books(tmp_path / "books.db")
+        (hosted,) = Exchange(books).hosted
+        assert (hosted.account.holdings.cash, hosted.account.days) == (500.0, [])
+        books.close()
 
 
 def test_only_the_owner_may_read_the_keys(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from data.bar import Bar
+from data.bar import Bar, Tick
 from execution.exchange.books import Books
 from execution.exchange.host import Exchange, Hosted
 from execution.exchange.matching import Account
@@ -29,7 +29,6 @@ from execution.exchange.orders import (
     TimeInForce,
 )
 from execution.exchange.terms import Queue, Rules, Terms
-from execution.exchange.ticks import Tick
 
 SYMBOLS = ("AAA", "BBB")
 SESSION_MINUTES = 390
@@ -38,6 +37,7 @@ symbols = st.sampled_from(SYMBOLS)
 prices = st.integers(80_00, 120_00).map(lambda cents: cents / 100)
 shares = st.integers(1, 40).map(float) | st.sampled_from([0.5, 2.25])
 ENDS = ("fill", "canceled", "expired", "rejected", "replaced")
+UNFILLED_ENDS = (OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 COMPLEX = (OrderClass.BRACKET, OrderClass.OTO, OrderClass.OCO)
 
 moves = st.tuples(symbols, prices, st.floats(0.0, 2.0))
@@ -53,6 +53,7 @@ class Orders(RuleBasedStateMachine):
         self.sent = 0
         self.ended: dict[str, Order] = {}
         self.filled: dict[str, float] = {}
+        self.asked: dict[str, float] = {}  # shares in all, by the client_order_id of a replacement
 
     @initialize(
         participation=st.sampled_from([None, 0.01, 0.05]),
@@ -169,6 +170,7 @@ class Orders(RuleBasedStateMachine):
             trail=2.5 if order.type is OrderType.TRAILING_STOP else None,
         )
         self.exchange.apply(self.hosted, lambda account, now_us: account.replace(order.id, request, now_us))
+        self.asked[request.client_order_id] = qty or order.qty
 
     @rule(rare=st.integers(0, 9))
     def cancel_all(self, rare: int) -> None:
@@ -265,8 +267,31 @@ class Orders(RuleBasedStateMachine):
                 continue
             group = [one for one in self.account.group_of(order) if one.status is not OrderStatus.REPLACED]
             exits = [one for one in group if one.role is not Role.ENTRY and one.status.is_open]
+            exits = [one for one in exits if not one.is_coming]  # sized when it arrives
             assert len({one.leaves_qty for one in exits}) <= 1
+            assert sum(one.reserves for one in exits) <= 1  # for the same shares
+            ended = [one for one in group if one.status in UNFILLED_ENDS]
+            ended = [one for one in ended if one.status is not OrderStatus.REJECTED or one.replaces is None]
+            assert not (ended and any(one.status.is_open for one in group))
             assert sum(one.status is OrderStatus.FILLED for one in group if one.role is not Role.ENTRY) <= 1
+
+    @invariant()
+    def what_is_on_its_way_to_an_order_is_there(self) -> None:
+        for order in self.account.orders.values():
+            if order.pending is not None and order.pending.replacement is not None:
+                assert self.account.orders[order.pending.replacement].is_coming
+
+    @invariant()
+    def a_replacement_stands_for_what_the_original_left(self) -> None:
+        for order in self.account.orders.values():
+            if order.replaces is None:
+                continue
+            original = self.account.orders[order.replaces]
+            if order.is_coming:
+                assert original.pending is not None
+                assert original.pending.replacement == order.id
+            elif original.replaced_by == order.id and not order.group:
+                assert order.qty + original.filled_qty == self.asked[order.client_order_id]
 
     @invariant()
     def events_are_numbered_and_the_open_are_listed(self) -> None:
