@@ -15,7 +15,7 @@ from data.postgres import connect, one
 from data.registry import Version, register
 from data.settings import ROOT
 from execution.loading import TIMING
-from execution.strategy import CostModel, Rule, Strategy, strategy_source
+from execution.strategy import CostModel, Portfolio, Rule, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest
 from research.passes.books import charges_nights
@@ -87,14 +87,11 @@ def publish(
         return register(connection, artifacts.load(digest)), result
 
 
-def _tradable(strategy: Rule, costs: CostModel) -> Strategy:
-    """The strategy, if a running engine gives the backtest's decisions and pays the backtest's costs."""
+def _tradable(strategy: Rule, costs: CostModel) -> Strategy | Portfolio:
+    """The rule, if a running engine gives the backtest's decisions and pays the backtest's costs."""
     name = type(strategy).__name__
-    if not isinstance(strategy, Strategy):
-        raise Refused(
-            f"{name} is a portfolio, and execution trades only strategies of one symbol so far",
-            "Publish a strategy with decide.",
-        )
+    if not isinstance(strategy, Strategy | Portfolio):
+        raise Refused(f"{name} decides nothing", "Publish a Strategy or a Portfolio.")
     inexact = [feature for feature, spec in strategy.feature_specs().items() if not spec.exact]
     if inexact:
         raise Refused(
@@ -162,7 +159,7 @@ def _newest_publication(pieces: list[Piece]) -> tuple[int, datetime]:
     return int(row["id"]), row["created_at"]
 
 
-def _warm_up(strategy: Strategy, bars: pl.DataFrame) -> int:
+def _warm_up(strategy: Rule, bars: pl.DataFrame) -> int:
     """Bars before every feature has its first value."""
     first = BarArrays.of(bars.filter(pl.col("symbol") == bars["symbol"][0]))
     table = np.stack([spec.batch(first) for spec in strategy.feature_specs().values()])

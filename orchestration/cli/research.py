@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from execution.strategy import CostModel
     from research.backtest import Backtest
     from research.oracle import Verdict
+    from research.parity import Parity
 
 app = typer.Typer()
 strategy = typer.Typer(no_args_is_help=True)
@@ -149,7 +150,8 @@ def backtest(
     leverage: Leverage = 2.0,
     fill: FillAt = "next_open",
     engine: Annotated[
-        str, typer.Option(help="fused: one compiled pass.  execution, the real engine, is to come.")
+        str,
+        typer.Option(help="fused: one compiled pass.  execution: the engine that trades, too, bar by bar."),
     ] = "fused",
     source: str = "synthetic",
     timeframe: str = "1m",
@@ -161,10 +163,8 @@ def backtest(
 
     if check not in (None, "vectorbt", "reference"):
         raise UsageError(f"there is no oracle {check!r}", "Use --check vectorbt or --check reference.")
-    if engine == "execution":
-        raise UsageError("the engine execution cannot backtest yet", "Use --engine fused.")
-    if engine != "fused":
-        raise UsageError(f"there is no engine {engine!r}", "Use --engine fused.")
+    if engine not in ("fused", "execution"):
+        raise UsageError(f"there is no engine {engine!r}", "Use --engine fused or --engine execution.")
     costs = costs_of(slippage_bps, commission_bps, commission_min, borrow_bps, interest_bps)
     done = backtest_of(
         strategy, symbols, param, start, end, capital, costs, source, timeframe,
@@ -173,6 +173,9 @@ def backtest(
     facts: dict[str, Any] = {"orders": done.orders.height, **done.statistics, "record": str(done.record)}
     if report is not None:
         facts["report"] = str(report_of(done).save(report))
+    parity = _by_the_engine(done, timeframe) if engine == "execution" else None
+    if parity is not None:
+        facts["engine"] = str(parity)
     verdict = None if check is None else _asked(done, check)
     if verdict is not None and as_json:
         facts |= {
@@ -181,6 +184,8 @@ def backtest(
     show_one(facts, title=f"{done.strategy} on {', '.join(done.symbols)}", as_json=as_json)
     if verdict is not None:
         _tell_oracle(verdict, quiet=as_json)
+    if parity is not None:
+        _tell_parity(parity, quiet=as_json)
 
 
 @app.command()
@@ -330,8 +335,12 @@ def backtest_of(
 def _bars(
     symbols: list[str], start: datetime | None, end: datetime | None, source: str, timeframe: str
 ) -> "pl.DataFrame":
+    from data.errors import UsageError
     from research.records import bars  # with their origin, so that a run can be repeated from its record
 
+    parameter = next((word for word in symbols if "=" in word), None)
+    if parameter is not None:
+        raise UsageError(f"{parameter!r} stands among the symbols", f"Give parameters as `-p {parameter}`.")
     return bars(
         symbols,
         timeframe,
@@ -358,6 +367,24 @@ def _asked(done: "Backtest", oracle: str) -> "Verdict":
     from research.oracle import check
 
     return check(done, "vectorbt" if oracle == "vectorbt" else "reference")
+
+
+def _by_the_engine(done: "Backtest", timeframe: str) -> "Parity":
+    from research.event_level import event_level
+
+    with progress("The engine, bar by bar") as told:
+        told(0, 1, "")
+        parity = event_level(done, timeframe)
+        told(1, 1, "")
+    return parity
+
+
+def _tell_parity(parity: "Parity", *, quiet: bool) -> None:
+    """What differs; and the exit code that says that something does."""
+    if not quiet:
+        console().print(parity)
+    if not parity.differences.is_empty():
+        raise typer.Exit(1)
 
 
 def _tell_oracle(verdict: "Verdict", *, quiet: bool) -> None:

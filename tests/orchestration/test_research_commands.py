@@ -172,12 +172,24 @@ def test_a_backtest_trades_under_the_terms_that_were_typed() -> None:
     assert json.loads(run(*words, "--fill", "close"))["total_return"] != plain["total_return"]
 
 
+@pytest.mark.full
+@pytest.mark.usefixtures("market")
+def test_the_engine_that_trades_backtests_alike() -> None:
+    words = ["backtest", "crossover", "AAA", "BBB", *RANGE, "-p", "fast=5", "-p", "slow=30"]
+    told = json.loads(run(*words, "--engine", "execution", "--json"))
+    assert told["orders"] > 20
+    assert told["engine"].startswith(f"{told['orders']} of {told['orders']} research orders matched")
+    assert "Parity holds" in run(*words, "--engine", "execution")
+
+
 @pytest.mark.usefixtures("market")
 def test_what_cannot_be_traded_under_is_refused_in_a_sentence() -> None:
     words = ["backtest", "crossover", "AAA", *RANGE]
     assert "beyond the account's leverage of 0.5" in fails(*words, "--leverage", "0.5")
     assert "the lot is 0.0" in fails(*words, "--lot", "0")
-    assert "cannot backtest yet" in fails(*words, "--engine", "execution")
+    assert "knows no lot of 10" in fails(*words, "--engine", "execution", "--lot", "10")
+    assert "knows no fill at the close" in fails(*words, "--engine", "execution", "--fill", "close")
+    assert "`-p fast=5`" in fails(*words, "fast=5")
     assert "no engine 'warp'" in fails(*words, "--engine", "warp")
 
 

@@ -109,7 +109,6 @@ class Explored(Strategy):
     ("made", "costs", "why"),
     [
         (Explored(), CostModel(), "Explored reads smooth, made by a function over whole columns"),
-        (Momentum(), CostModel(), "Momentum is a portfolio"),
         (Crossover(), CostModel(borrow_bps=30.0), "neither borrow fees nor interest"),
     ],
 )
@@ -118,6 +117,14 @@ def test_what_execution_would_not_trade_as_researched_is_not_published(
 ) -> None:
     with pytest.raises(Refused, match=why):
         publish(made, SYMBOLS, FIRST, LAST, capital=200_000.0, costs=costs)
+
+
+def test_a_portfolio_is_published_and_its_parity_holds() -> None:
+    ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
+    version, done = publish(Momentum(lookback=30, hold=1, top=1), SYMBOLS, FIRST, LAST, capital=200_000.0)
+    assert done.orders.height > 3
+    assert measure_parity(version).holds
+    assert promote(version).stage == "paper"
 
 
 @pytest.mark.parametrize(("kind", "ratio", "amount"), [("split", 2.0, None), ("dividend", None, 0.5)])

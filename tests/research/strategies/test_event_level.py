@@ -1,4 +1,4 @@
-"""The real engine, gateway and exchange, bar by bar, send what the fused pass computed: the whole library, no difference."""
+"""The real engine, gateway and exchange, bar by bar, send what the fused pass computed: the whole library."""
 
 from typing import Any
 
@@ -35,14 +35,18 @@ LIBRARY: list[tuple[type[Rule], dict[str, Any], int]] = [
 
 @pytest.mark.full
 @pytest.mark.parametrize("costs", [CostModel(), COSTS], ids=["default", "dear"])
-@pytest.mark.parametrize(("kind", "parameters", "symbols"), LIBRARY, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize(
+    ("kind", "parameters", "symbols"), LIBRARY, ids=lambda each: getattr(each, "__name__", "")
+)
 def test_the_engine_sends_what_research_computed(
     kind: Any, parameters: dict[str, Any], symbols: int, costs: CostModel, walk: Walk
 ) -> None:
     bars = gappy(walk, 1, symbols)
     rule = kind(**parameters)
     trade_from = bars["ts_utc"].dt.date().unique().sort()[3]
-    done = backtest(rule, bars, capital=CAPITAL, costs=costs, leverage=6.0, trade_from=trade_from, record=False)
+    done = backtest(
+        rule, bars, capital=CAPITAL, costs=costs, leverage=6.0, trade_from=trade_from, record=False
+    )
     sent = rehearse_strategy(
         rule, bars, done.symbols, capital=CAPITAL, costs=costs, timeframe="1m", trade_from=trade_from
     )
