@@ -133,7 +133,7 @@ def pinned_bars(artifact: Artifact) -> pl.DataFrame:
     return query.read([piece for piece in found if wanted.get(piece.path) == piece.sha256])
 
 
-def _files(strategy: Strategy, result: Backtest) -> dict[str, bytes]:
+def _files(strategy: Rule, result: Backtest) -> dict[str, bytes]:
     return {
         "strategy.py": strategy_source(type(strategy)).encode(),
         "backtest/orders.parquet": _parquet(result.orders),

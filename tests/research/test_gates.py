@@ -122,7 +122,7 @@ def test_what_execution_would_not_trade_as_researched_is_not_published(
 def test_a_portfolio_is_published_and_its_parity_holds() -> None:
     ingest(source("synthetic"), SYMBOLS, FIRST, LAST)
     version, done = publish(Momentum(lookback=30, hold=1, top=1), SYMBOLS, FIRST, LAST, capital=200_000.0)
-    assert done.orders.height > 3
+    assert done.orders.height >= 3
     assert measure_parity(version).holds
     assert promote(version).stage == "paper"
 
