@@ -69,6 +69,14 @@ def _events(after: int) -> _Call[list[Json]]:
     return _Call("GET", f"/sim/events?after={after}", list[Json])
 
 
+def _set_limits(limits: dict[str, int | None]) -> _Call[Json]:
+    return _Call("PUT", "/sim/limits", Json, msgspec.json.encode(limits))
+
+
+def _streams() -> _Call[list[Json]]:
+    return _Call("GET", "/sim/streams", list[Json])
+
+
 def _health() -> _Call[Json]:
     return _Call("GET", "/health", Json)
 
@@ -102,6 +110,14 @@ class ExchangeControl:
     async def events(self, after: int = 0) -> list[Json]:
         """The account's next events (at most 10,000) as `trade_updates` would have told them."""
         return await self._send(_events(after))
+
+    async def streams(self) -> list[Json]:
+        """Who listens to the account, and to what."""
+        return await self._send(_streams())
+
+    async def set_limits(self, **limits: int | None) -> None:
+        """The limits of limits.py; those left out get their defaults again."""
+        await self._send(_set_limits(limits))
 
     async def health(self) -> Json:
         return await self._send(_health())
@@ -151,6 +167,12 @@ class BlockingExchangeControl:
 
     def events(self, after: int = 0) -> list[Json]:
         return self._send(_events(after))
+
+    def streams(self) -> list[Json]:
+        return self._send(_streams())
+
+    def set_limits(self, **limits: int | None) -> None:
+        self._send(_set_limits(limits))
 
     def health(self) -> Json:
         return self._send(_health())

@@ -16,6 +16,7 @@ import msgspec
 from execution.exchange import hours, wire
 from execution.exchange.books import Books, Keys
 from execution.exchange.faults import FaultKind, Faults
+from execution.exchange.limits import Limits
 from execution.exchange.matching import Account
 from execution.exchange.orders import Reason, Reject
 from execution.exchange.register import Changes
@@ -41,6 +42,7 @@ class Hosted:
         self.created_at_us = created_at_us
         self.listeners: set[Listener] = set()
         self.faults = Faults()
+        self.limits = Limits()
         self._books = books
         self._account: Account | None = account
 

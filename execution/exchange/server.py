@@ -12,20 +12,26 @@ from execution.exchange import accounts, simulation, stream, trading
 from execution.exchange.books import Books
 from execution.exchange.gate import EXCHANGE, one_error_shape
 from execution.exchange.host import Exchange
+from execution.exchange.marketdata import routes as market_routes
+from execution.exchange.marketdata import stream as market_stream
+from execution.exchange.marketdata.market import Market
+from execution.exchange.marketdata.tape import Tape
 
 BODY_BYTES_MAX = 4 << 20  # one instant of bars for tens of thousands of symbols
 SHUTDOWN_S = 1.0
 
 
-def build_app(books: Books) -> web.Application:
+def build_app(books: Books, tape: Tape) -> web.Application:
     app = web.Application(middlewares=[one_error_shape], client_max_size=BODY_BYTES_MAX)
     app[EXCHANGE] = Exchange(books)
-    for room in (trading, accounts, simulation, stream):
+    app[market_routes.MARKET] = Market(tape)
+    for room in (trading, accounts, simulation, stream, market_routes, market_stream):
         app.add_routes(room.routes)
 
     async def cut_streams(app: web.Application) -> None:
         for hosted in app[EXCHANGE].hosted:
             hosted.drop_listeners()
+            app[market_routes.MARKET].drop_subscribers(hosted.id)
 
     app.on_shutdown.append(cut_streams)
     return app
@@ -38,12 +44,14 @@ async def serve(port: int, state_dir: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     listening = _listen(port)
     books = Books(state_dir / "books.db")
-    runner = web.AppRunner(build_app(books), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    tape = Tape(state_dir / "market.db")
+    runner = web.AppRunner(build_app(books, tape), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     print(f"exchange ready on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     await stop.wait()
     await runner.cleanup()
+    tape.close()
     books.close()
 
 

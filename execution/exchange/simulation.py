@@ -6,7 +6,10 @@ from aiohttp import web
 from execution.exchange import filters, requests, wire
 from execution.exchange.faults import FaultKind
 from execution.exchange.gate import EXCHANGE, refusal, reply, with_account
-from execution.exchange.host import Exchange, Hosted, know_sessions
+from execution.exchange.host import Exchange, Hosted, know_sessions, wall_us
+from execution.exchange.limits import read_limits
+from execution.exchange.marketdata.routes import MARKET
+from execution.exchange.marketdata.ticks import Status
 from execution.exchange.orders import Reason, Reject
 
 routes = web.RouteTableDef()
@@ -41,24 +44,26 @@ async def open_account(request: web.Request) -> web.Response:
 @routes.post("/sim/bars")
 @with_account
 async def post_bars(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    """Moves the account's market; bars the tape has already passed change nothing and are answered alike."""
+    """Moves the account's market; bars that the tape has passed change no book, and are answered alike."""
     bars = requests.bars(await request.read())
     if isinstance(bars, Reject):
         return refusal(bars, hosted)
     await know_sessions(hosted.account.terms.hours)
     exchange.apply(hosted, lambda account, now_us: account.on_bar(bars, now_us))
+    request.app[MARKET].post_bars(hosted.id, bars)  # after the books: who hears of a bar finds its fills
     return _clock(hosted)
 
 
 @routes.post("/sim/ticks")
 @with_account
 async def post_ticks(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    """Moves the account's market by quotes and trades; ticks it has already passed change nothing."""
+    """Moves the account's market by quotes and trades; ticks that it has passed change no book."""
     ticks = requests.ticks(await request.read())
     if isinstance(ticks, Reject):
         return refusal(ticks, hosted)
     await know_sessions(hosted.account.terms.hours)
     exchange.apply(hosted, lambda account, now_us: account.on_ticks(ticks, now_us))
+    request.app[MARKET].post_ticks(hosted.id, ticks)
     return _clock(hosted)
 
 
@@ -71,6 +76,8 @@ async def halt(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return refusal(Reject(Reason.INVALID, f"request body format is invalid: {error}"), hosted)
     exchange.apply(hosted, lambda account, now_us: account.halt(asked.symbol, asked.halted))
+    at_us = hosted.account.state.market_us or wall_us()
+    request.app[MARKET].post_status(hosted.id, Status(asked.symbol, at_us, asked.halted))
     return reply({"halted": sorted(hosted.account.state.halted)}, of=hosted)
 
 
@@ -102,6 +109,7 @@ async def arm_fault(request: web.Request, exchange: Exchange, hosted: Hosted) ->
         return refusal(Reject(Reason.INVALID, f"request body format is invalid: {error}"), hosted)
     if fault.kind is FaultKind.DROP_SOCKETS:
         hosted.drop_listeners()
+        request.app[MARKET].drop_subscribers(hosted.id)
     else:
         hosted.faults.arm(fault.kind, fault.count, fault.delay_ms)
     return _faults(hosted)
@@ -111,6 +119,22 @@ async def arm_fault(request: web.Request, exchange: Exchange, hosted: Hosted) ->
 @with_account
 async def show_faults(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
     return _faults(hosted)
+
+
+@routes.put("/sim/limits")
+@with_account
+async def set_limits(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    limits = read_limits(await request.read())
+    if isinstance(limits, Reject):
+        return refusal(limits, hosted)
+    hosted.limits = limits
+    return reply(limits)
+
+
+@routes.get("/sim/limits")
+@with_account
+async def show_limits(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
+    return reply(hosted.limits)
 
 
 def _clock(hosted: Hosted) -> web.Response:

@@ -2,7 +2,6 @@
 
 Frames are binary, as on Alpaca's paper endpoint.  As there, nothing is replayed after a reconnect: the
 `listening` message carries the account's `seq` at that moment, and a gap in `seq` means reconcile over HTTP.
-A listener that falls behind is cut off, never waited for.
 """
 
 import asyncio
@@ -13,39 +12,13 @@ from aiohttp import WSMsgType, web
 
 from execution.exchange.gate import EXCHANGE
 from execution.exchange.host import Exchange, Hosted
+from execution.exchange.listener import SocketListener
 
 AUTHENTICATION_TIMEOUT_S = 10.0
-BACKLOG_MAX = 4_096  # frames a listener may be behind, about 4 MB
 LISTENERS_MAX = 32  # per account
 HEARTBEAT_S = 30.0
 
 routes = web.RouteTableDef()
-
-
-class SocketListener:
-    """One socket that listens; frames wait in its backlog for a task that sends them."""
-
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
-        self._socket = socket
-        self._request = request
-        self._backlog: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG_MAX)
-
-    def offer(self, frame: bytes) -> None:
-        try:
-            self._backlog.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.drop()
-
-    def drop(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
-
-    async def send_all(self) -> None:
-        try:
-            while True:
-                await self._socket.send_bytes(await self._backlog.get())
-        except ConnectionError:
-            self.drop()
 
 
 @routes.get("/stream")

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from execution.exchange.books import Books
 from execution.exchange.gate import EXCHANGE
+from execution.exchange.marketdata.tape import Tape
 from execution.exchange.orders import Event, EventKind, OrderRequest, Side
 from execution.exchange.register import Changes
 from execution.exchange.server import build_app
@@ -25,7 +26,8 @@ def test_a_listener_that_stops_reading_is_cut_off_while_another_hears_everything
 
 async def one_reads_and_one_does_not(folder: Path) -> None:
     books = Books(folder / "books.db")
-    app = build_app(books)
+    market = Tape(folder / "market.db")
+    app = build_app(books, market)
     keys = app[EXCHANGE].open_account(Terms(name="test"), frozenset())
     (hosted,) = app[EXCHANGE].hosted
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -66,4 +68,5 @@ async def one_reads_and_one_does_not(folder: Path) -> None:
         assert await hearing == list(range(1, EVENTS + 1))
         assert len(hosted.listeners) == 1
     await runner.cleanup()
+    market.close()
     books.close()
