@@ -71,8 +71,8 @@ class Commands(Lifecycle):
                 self._emit(EventKind(each.status), each)
         return self.orders[order.id]
 
-    def cancel(self, order_id: str, now_us: int) -> Event | Reject:
-        """Takes an open order off the market; what already filled stays filled."""
+    def cancel(self, order_id: str, now_us: int, *, on_its_way: bool = False) -> Event | Reject:
+        """Takes an open order off the market, now or once the request is there; what already filled stays filled."""
         order = self.orders.get(order_id)
         if order is None:
             return Reject(Reason.NO_SUCH_ORDER, f"order not found for {order_id}")
@@ -80,7 +80,7 @@ class Commands(Lifecycle):
             return Reject(Reason.NOT_CANCELABLE, f'order is already in "{order.status}" state')
         if order.pending is not None or order.is_coming:
             return Reject(Reason.NOT_CANCELABLE, f'order is in "{order.status}" state and cannot be canceled')
-        if not self._is_slow or order.status is OrderStatus.HELD:
+        if not (self._is_slow or on_its_way) or order.status is OrderStatus.HELD:
             return self._end(order, OrderStatus.CANCELED, now_us)
         return self._ask(order, Pending(self._arrival_us() or 0), now_us)
 
@@ -93,7 +93,9 @@ class Commands(Lifecycle):
             refused[order_id] = answer if isinstance(answer, Reject) else None
         return refused
 
-    def replace(self, order_id: str, request: ReplaceRequest, now_us: int) -> Order | Reject:
+    def replace(
+        self, order_id: str, request: ReplaceRequest, now_us: int, *, on_its_way: bool = False
+    ) -> Order | Reject:
         """Puts a new order in the place of an open one; if that fills first, the new one is rejected."""
         order = self.orders.get(order_id)
         if order is None:
@@ -132,7 +134,7 @@ class Commands(Lifecycle):
             **changed,
         )
         pending = Pending(self._arrival_us() or 0, coming.id, order.filled_qty)
-        if not self._is_slow or order.status is OrderStatus.HELD:
+        if not (self._is_slow or on_its_way) or order.status is OrderStatus.HELD:
             self._put(coming)
             self._take_over(order, pending, now_us)
         else:

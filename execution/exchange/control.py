@@ -60,9 +60,21 @@ def _clock() -> _Call[Position]:
     return _Call("GET", "/sim/clock", Position)
 
 
-def _arm_fault(kind: FaultKind, count: int, delay_ms: int) -> _Call[Json]:
-    body = {"kind": kind, "count": count, "delay_ms": delay_ms}
-    return _Call("POST", "/sim/faults", Json, msgspec.json.encode(body))
+def _arm_fault(kind: FaultKind, count: int | None, delay_ms: int, more: dict[str, Any]) -> _Call[list[Json]]:
+    body = {"kind": kind, "count": count, "delay_ms": delay_ms, **more}
+    return _Call("POST", "/sim/faults", list[Json], msgspec.json.encode(body))
+
+
+def _faults() -> _Call[list[Json]]:
+    return _Call("GET", "/sim/faults", list[Json])
+
+
+def _clear_faults(kind: FaultKind | None) -> _Call[list[Json]]:
+    return _Call("DELETE", "/sim/faults" if kind is None else f"/sim/faults?kind={kind}", list[Json])
+
+
+def _accounts() -> _Call[list[Json]]:
+    return _Call("GET", "/sim/accounts", list[Json])
 
 
 def _events(after: int) -> _Call[list[Json]]:
@@ -104,8 +116,21 @@ class ExchangeControl:
     async def clock(self) -> TapePosition:
         return _position(await self._send(_clock()))
 
-    async def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
-        await self._send(_arm_fault(kind, count, delay_ms))
+    async def arm_fault(
+        self, kind: FaultKind, count: int | None = None, delay_ms: int = 0, **more: Any
+    ) -> None:
+        """Sets a knob (faults/knobs.py); `more` is its probability, seed, route, symbol or coid."""
+        await self._send(_arm_fault(kind, count, delay_ms, more))
+
+    async def faults(self) -> list[Json]:
+        return await self._send(_faults())
+
+    async def clear_faults(self, kind: FaultKind | None = None) -> None:
+        await self._send(_clear_faults(kind))
+
+    async def accounts(self) -> list[Json]:
+        """Every account and how it stands; needs no keys."""
+        return await self._send(_accounts())
 
     async def events(self, after: int = 0) -> list[Json]:
         """The account's next events (at most 10,000) as `trade_updates` would have told them."""
@@ -162,8 +187,17 @@ class BlockingExchangeControl:
     def clock(self) -> TapePosition:
         return _position(self._send(_clock()))
 
-    def arm_fault(self, kind: FaultKind, count: int = 1, delay_ms: int = 0) -> None:
-        self._send(_arm_fault(kind, count, delay_ms))
+    def arm_fault(self, kind: FaultKind, count: int | None = None, delay_ms: int = 0, **more: Any) -> None:
+        self._send(_arm_fault(kind, count, delay_ms, more))
+
+    def faults(self) -> list[Json]:
+        return self._send(_faults())
+
+    def clear_faults(self, kind: FaultKind | None = None) -> None:
+        self._send(_clear_faults(kind))
+
+    def accounts(self) -> list[Json]:
+        return self._send(_accounts())
 
     def events(self, after: int = 0) -> list[Json]:
         return self._send(_events(after))

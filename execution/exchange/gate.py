@@ -1,6 +1,6 @@
 """The door of the HTTP API: who may come in, and how answers and refusals leave."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from data.errors import SlipwayError
 from execution.exchange import wire
+from execution.exchange.faults.ids import shown
 from execution.exchange.host import Exchange, Hosted
 from execution.exchange.orders import Reject
 
@@ -26,23 +27,32 @@ def with_account(handler: AccountHandler) -> Handler:
     """Lets in whoever sends the keys of an account, and hands that account to the handler."""
 
     async def admitted(request: web.Request) -> web.StreamResponse:
-        exchange = request.app[EXCHANGE]
-        headers = request.headers
-        hosted = exchange.admit(headers.get("APCA-API-KEY-ID", ""), headers.get("APCA-API-SECRET-KEY", ""))
+        hosted = account_of(request)
         if hosted is None:
             return reply({"code": 40110000, "message": "request is not authorized"}, status=401)
-        return await handler(request, exchange, hosted)
+        return await handler(request, request.app[EXCHANGE], hosted)
 
     return admitted
 
 
-def reply(body: Any, status: int = 200, of: Hosted | None = None) -> web.Response:
+def account_of(request: web.Request) -> Hosted | None:
+    """Whose keys a request carries."""
+    headers = request.headers
+    return request.app[EXCHANGE].admit(
+        headers.get("APCA-API-KEY-ID", ""), headers.get("APCA-API-SECRET-KEY", "")
+    )
+
+
+def reply(
+    body: Any, status: int = 200, of: Hosted | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """JSON; `of` adds the sequence of the account's last event."""
+    sequence = {} if of is None else {SEQ_HEADER: str(of.account.seq)}
     return web.Response(
-        body=msgspec.json.encode(body),
+        body=shown(msgspec.json.encode(body)),
         status=status,
         content_type="application/json",
-        headers=None if of is None else {SEQ_HEADER: str(of.account.seq)},
+        headers={**sequence, **(headers or {})},
     )
 
 

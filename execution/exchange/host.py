@@ -8,15 +8,16 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from execution.exchange import hours, wire
 from execution.exchange.books import Books, Keys
-from execution.exchange.faults import FaultKind, Faults
-from execution.exchange.limits import Limits
+from execution.exchange.faults import FaultKind, Faults, ids
+from execution.exchange.faults.events import EventFaults
+from execution.exchange.limits import Limits, Usage
 from execution.exchange.matching import Account
 from execution.exchange.orders import Reason, Reject
 from execution.exchange.register import Changes
@@ -42,7 +43,10 @@ class Hosted:
         self.created_at_us = created_at_us
         self.listeners: set[Listener] = set()
         self.faults = Faults()
+        self.event_faults = EventFaults(self.faults)
+        self.hidden: dict[str, float] = {}  # orders that a fault hides, and until when by the monotonic clock
         self.limits = Limits()
+        self.usage = Usage()
         self._books = books
         self._account: Account | None = account
 
@@ -58,12 +62,23 @@ class Hosted:
         self._account = None
 
     def publish(self, changes: Changes) -> None:
+        if not self.listeners and not self.faults:
+            return
         for event in changes.events:
-            if self.faults.strikes(FaultKind.MUTE_EVENTS) or not self.listeners:
-                continue
-            frame = msgspec.json.encode(wire.trade_update(event))
+            order, frame = event.order, ids.shown(msgspec.json.encode(wire.trade_update(event)))
+            self._stream(self.event_faults.frames(frame, order.symbol, ids.plain(order.client_order_id)))
+
+    def _stream(self, frames: Sequence[bytes]) -> None:
+        for frame in frames:
             for listener in list(self.listeners):
                 listener.offer(frame)
+
+    def clear_faults(self, kind: FaultKind | None = None) -> None:
+        self.faults.clear(kind)
+        if kind in (None, FaultKind.HIDE_ORDER):
+            self.hidden.clear()
+        if kind in (None, FaultKind.REORDER_EVENTS):
+            self._stream(self.event_faults.let_go())
 
     def drop_listeners(self) -> None:
         for listener in list(self.listeners):

@@ -9,7 +9,7 @@
 The exits of a group stand for the same shares: a fill of one takes them from the other, the end of one ends all.
 """
 
-from math import floor
+from math import floor, inf
 from uuid import UUID, uuid5
 
 import msgspec
@@ -86,6 +86,11 @@ class Lifecycle(Register):
         if filled.group:
             self._fill_moves_group(filled, qty, now_us)
         return filled
+
+    def fill_whole(self, order: Order, price: float, now_us: int) -> Order:
+        """Trades all that is left of an order whatever the market does: a fault that was asked for."""
+        qty = order.leaves_qty if order.notional is None else inf
+        return self._execute(order, qty, price, self.clock_us or now_us, now_us)
 
     def _end(self, order: Order, status: OrderStatus, now_us: int, replaced_by: str | None = None) -> Event:
         """An open order leaves the market with shares unfilled."""

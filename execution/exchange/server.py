@@ -10,6 +10,8 @@ from aiohttp import web
 from data.errors import Unavailable
 from execution.exchange import accounts, simulation, stream, trading
 from execution.exchange.books import Books
+from execution.exchange.faults import routes as fault_routes
+from execution.exchange.faults.door import door
 from execution.exchange.gate import EXCHANGE, one_error_shape
 from execution.exchange.host import Exchange
 from execution.exchange.marketdata import routes as market_routes
@@ -22,10 +24,10 @@ SHUTDOWN_S = 1.0
 
 
 def build_app(books: Books, tape: Tape) -> web.Application:
-    app = web.Application(middlewares=[one_error_shape], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[one_error_shape, door], client_max_size=BODY_BYTES_MAX)
     app[EXCHANGE] = Exchange(books)
     app[market_routes.MARKET] = Market(tape)
-    for room in (trading, accounts, simulation, stream, market_routes, market_stream):
+    for room in (trading, accounts, simulation, stream, fault_routes, market_routes, market_stream):
         app.add_routes(room.routes)
 
     async def cut_streams(app: web.Application) -> None:

@@ -1,10 +1,9 @@
-"""Our own routes, /sim: open accounts, move the tape, halt symbols, arm faults, read the events; and /health."""
+"""Our own routes, /sim: open and list accounts, move the tape, halt symbols, set limits, read events; and /health."""
 
 import msgspec
 from aiohttp import web
 
 from execution.exchange import filters, requests, wire
-from execution.exchange.faults import FaultKind
 from execution.exchange.gate import EXCHANGE, refusal, reply, with_account
 from execution.exchange.host import Exchange, Hosted, know_sessions, wall_us
 from execution.exchange.limits import read_limits
@@ -16,12 +15,6 @@ routes = web.RouteTableDef()
 
 EVENTS_PAGE_SIZE_MAX = 10_000
 SEQ_MAX = 2**63 - 1  # what SQLite's integers hold
-
-
-class FaultBody(msgspec.Struct, frozen=True):
-    kind: FaultKind
-    count: int = 1
-    delay_ms: int = 0
 
 
 class HaltBody(msgspec.Struct, frozen=True):
@@ -39,6 +32,12 @@ async def open_account(request: web.Request) -> web.Response:
     asked = requests.terms(await request.read())
     keys = asked if isinstance(asked, Reject) else request.app[EXCHANGE].open_account(*asked)
     return refusal(keys) if isinstance(keys, Reject) else reply(keys)
+
+
+@routes.get("/sim/accounts")
+async def list_accounts(request: web.Request) -> web.Response:
+    """Every account and how it stands, for whoever looks after the exchange; keys stay secret."""
+    return reply([_overview(hosted) for hosted in request.app[EXCHANGE].hosted])
 
 
 @routes.post("/sim/bars")
@@ -100,27 +99,6 @@ async def list_events(request: web.Request, exchange: Exchange, hosted: Hosted) 
     return reply([wire.trade_update(event)["data"] for event in events], of=hosted)
 
 
-@routes.post("/sim/faults")
-@with_account
-async def arm_fault(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    try:
-        fault = msgspec.json.decode(await request.read(), type=FaultBody)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return refusal(Reject(Reason.INVALID, f"request body format is invalid: {error}"), hosted)
-    if fault.kind is FaultKind.DROP_SOCKETS:
-        hosted.drop_listeners()
-        request.app[MARKET].drop_subscribers(hosted.id)
-    else:
-        hosted.faults.arm(fault.kind, fault.count, fault.delay_ms)
-    return _faults(hosted)
-
-
-@routes.get("/sim/faults")
-@with_account
-async def show_faults(_: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    return _faults(hosted)
-
-
 @routes.put("/sim/limits")
 @with_account
 async def set_limits(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
@@ -141,5 +119,19 @@ def _clock(hosted: Hosted) -> web.Response:
     return reply({"seq": hosted.account.seq, "clock_us": hosted.account.clock_us}, of=hosted)
 
 
-def _faults(hosted: Hosted) -> web.Response:
-    return reply({kind: left for kind, left in hosted.faults.left.items() if left > 0}, of=hosted)
+def _overview(hosted: Hosted) -> dict[str, object]:
+    account = hosted.account
+    return {
+        "account": account.terms.name,
+        "equity": account.holdings.equity,
+        "cash": account.holdings.cash,
+        "positions": len(account.holdings.positions),
+        "open_orders": len(account.open_orders()),
+        "orders": len(account.orders),
+        "fills": len(account.fills),
+        "clock_us": account.clock_us,
+        "listeners": len(hosted.listeners),
+        "faults": len(hosted.faults.listed()),
+        "requests_per_min": hosted.limits.requests_per_min,
+        "key_id": hosted.keys.key_id,
+    }

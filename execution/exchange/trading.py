@@ -1,6 +1,5 @@
 """Alpaca's trading routes, /v2: orders and positions."""
 
-import asyncio
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -8,7 +7,6 @@ from aiohttp import web
 
 from execution.exchange import filters, liquidation, requests, statements, wire
 from execution.exchange.accounts import symbol_in_path
-from execution.exchange.faults import FaultKind
 from execution.exchange.gate import refusal, reply, with_account
 from execution.exchange.host import Exchange, Hosted, know_sessions
 from execution.exchange.matching import Account
@@ -23,22 +21,12 @@ routes = web.RouteTableDef()
 @routes.post("/v2/orders")
 @with_account
 async def submit_order(request: web.Request, exchange: Exchange, hosted: Hosted) -> web.Response:
-    body = await request.read()
-    faults = hosted.faults
-    if faults.strikes(FaultKind.LOSE_REQUEST):
-        return _cut(request)
-    order = requests.order_request(body, new_id=str(uuid4()))
+    order = requests.order_request(await request.read(), new_id=str(uuid4()))
     if isinstance(order, OrderRequest) and order.time_in_force.is_auction:
         await know_sessions(hosted.account.auction_calendar)
     result = order if isinstance(order, Reject) else exchange.apply(hosted, _submission(order))
     if isinstance(result, Reject):
         return refusal(result, hosted)
-    if faults.strikes(FaultKind.LOSE_REPLY):
-        return _cut(request)
-    if faults.strikes(FaultKind.HTTP_504_AFTER_ACCEPT):
-        return reply({"code": 50410000, "message": "gateway timeout"}, status=504)
-    if faults.strikes(FaultKind.DELAY_REPLY):
-        await asyncio.sleep(faults.delay_ms / 1e3)
     return reply(_nested(hosted.account, result), of=hosted)
 
 
@@ -180,13 +168,6 @@ def _closing(symbol: str, qty: float | None) -> Callable[[Account, int], Order |
 
 
 # -- small answers
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Breaks the connection without an answer, as a lost reply looks to the client."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 def _order_or_404(hosted: Hosted, order: Order | None, asked: str, nested: bool = False) -> web.Response:
