@@ -7,6 +7,7 @@ from orchestration.cli import (
     chaos,
     data,
     demo,
+    exchange,
     records,
     registry,
     reports,
@@ -35,4 +36,5 @@ app.add_typer(trade.app, name="trade", help="Trade what was promoted, and stay i
 app.add_typer(
     chaos.app, name="chaos", help="Let everything go wrong, and look whether an order is lost or doubled."
 )
+app.add_typer(exchange.app, name="exchange", help="The exchange simulator: its accounts, its faults.")
 app.add_typer(bench.app, name="bench", help="Measure against a named peer in the same run.")
