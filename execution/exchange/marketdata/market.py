@@ -7,12 +7,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from data.bar import Bar
+from data.bar import Bar, Tick
 from execution.exchange.marketdata import shapes
 from execution.exchange.marketdata.tape import EVER, EVER_US, NEWEST, Stretch, Tape
 from execution.exchange.marketdata.ticks import Status, quotes, trades
 from execution.exchange.marketdata.timeframes import DAILY, Timeframe, put_together, zone_of
-from execution.exchange.ticks import Tick
 
 Message = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from execution.exchange.ticks import Tick
+from data.bar import Tick
 
 INSTANT_US_MAX = 9_000_000_000_000_000  # in the year 2255, as far as nanoseconds in 64 bits count
 
