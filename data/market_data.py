@@ -21,8 +21,8 @@ NO_EVENTS: Final = 0
 Fields = dict[str | bytes, str | bytes | int]
 
 
-def bar_entry(bar: Bar, feed: str, seq: int = NO_EVENTS, *, of: int = 1, backfilled: bool = False) -> Fields:
-    """A finished bar, one `of` so many; `seq` is the exchange's last event that it includes."""
+def bar_entry(bar: Bar, feed: str, seq: int = NO_EVENTS, *, of: int = 0, backfilled: bool = False) -> Fields:
+    """A finished bar, one `of` so many, 0 where nobody knows; `seq` is the exchange's last event that it includes."""
     fields: Fields = {BAR: encode_bar(bar), "feed": feed, "seq": seq, OF: of}
     return {**fields, BACKFILLED: 1} if backfilled else fields
 

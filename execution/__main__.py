@@ -3,13 +3,15 @@
 import argparse
 import asyncio
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TypeVar
 
 import psycopg
 import uvloop
 
 from data.errors import SlipwayError
+from execution.feeds.opening import VENDORS
+from execution.markets import Live, Replay
 from execution.service import Assignment, run
 
 Failure = TypeVar("Failure", bound=Exception)
@@ -18,8 +20,13 @@ Failure = TypeVar("Failure", bound=Exception)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m execution", description=__doc__)
     parser.add_argument("--account", required=True)
-    parser.add_argument("--first", type=date.fromisoformat, required=True, help="first session to replay")
-    parser.add_argument("--last", type=date.fromisoformat, required=True, help="last session to replay")
+    market = parser.add_mutually_exclusive_group(required=True)
+    market.add_argument("--first", type=date.fromisoformat, help="first session to replay")
+    market.add_argument("--live", choices=VENDORS, help="trade a live feed instead")
+    parser.add_argument("--last", type=date.fromisoformat, help="last session to replay (the first)")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the made-up market, live")
+    parser.add_argument("--start", type=_instant, help="when the made-up market begins (now)")
+    parser.add_argument("--feed-elsewhere", action="store_true", help="another process publishes the feed")
     parser.add_argument(
         "--pace", type=float, default=0.0, help="seconds a bar takes (0: as fast as possible)"
     )
@@ -27,9 +34,18 @@ def main() -> int:
     parser.add_argument("--take-over", action="store_true", help="even if another engine seems alive")
     given = parser.parse_args()
     asked = Assignment(
-        given.account, given.first, given.last, given.pace, given.exit_when_done, given.take_over
+        given.account,
+        _market_of(given),
+        exit_when_done=given.exit_when_done,
+        take_over=given.take_over,
     )
     return serve(asked)
+
+
+def _market_of(given: argparse.Namespace) -> Replay | Live:
+    if given.live is not None:
+        return Live(given.live, given.speed, given.start, given.feed_elsewhere)
+    return Replay(given.first, given.last or given.first, given.pace)
 
 
 def serve(asked: Assignment) -> int:
@@ -47,6 +63,10 @@ def serve(asked: Assignment) -> int:
         print(f"error: Postgres went away: {reason}. Start again; nothing is lost.", file=sys.stderr)
         code = 1
     return code
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _first_of(group: BaseExceptionGroup[Failure]) -> Failure:

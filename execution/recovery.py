@@ -4,42 +4,33 @@ Decisions are taken again over the bars already traded, with the fills that came
 """
 
 from collections import defaultdict
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 
 import polars as pl
 
 from data.errors import Refused, UsageError
 from data.orders import signed, unfilled
 from execution.core.book import Book, PastFill
-from execution.loading import Promoted, history
+from execution.deployments import Deployment
 from execution.store import Store
 
 
 async def bring_up_to_date(
-    one: Promoted,
-    books: list[Book],
-    first: date,
-    last: date,
-    clock_us: int | None,
-    snapshot: int,
-    store: Store,
-) -> pl.DataFrame:
-    """Prepare the books of one strategy; returns the bars that are still to be traded, from `first` to `last`.
+    deployed: Deployment, books: Sequence[Book], bars: pl.DataFrame, resume: datetime, store: Store
+) -> None:
+    """Prepare the books of one deployment for the bar at `resume`.
 
-    The bar at which the exchange's tape stands comes again: its decision may or may not have been taken, and
-    taking it twice is the same as once.
+    In a replay that bar comes again: its decision may or may not have been taken, and taking it twice is the same
+    as once.
     """
-    bars = history(one, last, snapshot)
-    resume = _first_bar(bars, first)
-    if clock_us is not None:
-        resume = max(resume, datetime.fromtimestamp(clock_us / 1e6, UTC))
-    traded_from = _first_bar(bars, await store.standing.first_session_of(one.artifact.hash))
+    began = await store.standing.first_session_of(deployed.hash)
+    traded_from = _first_bar(bars, began) or resume  # the very first start has nothing behind it
     for book in books:
-        await _prepare(book, bars, one.manifest.timeframe, traded_from, resume, store)
-    return bars.filter(pl.col("ts_utc") >= resume)
+        await _prepare(book, bars, deployed.timeframe, traded_from, resume, store)
 
 
-def refuse_what_no_book_owns(books: list[Book], held: dict[str, float], account: str) -> None:
+def refuse_what_no_book_owns(books: Sequence[Book], held: dict[str, float], account: str) -> None:
     """Shares that no promoted strategy bought would be traded around for ever."""
     owned: dict[str, float] = defaultdict(float)
     for book in books:
@@ -79,11 +70,16 @@ async def _prepare(
             book.sent(row["coid"], row["symbol"], signed(row["side"], left))
 
 
-def _first_bar(bars: pl.DataFrame, session: date) -> datetime:
+def first_bar(bars: pl.DataFrame, session: date) -> datetime:
     """The first bar on or behind a session's date; regular sessions lie within one UTC date."""
-    first = bars.filter(pl.col("ts_utc").dt.date() >= session)["ts_utc"].min()
-    if not isinstance(first, datetime):
+    first = _first_bar(bars, session)
+    if first is None:
         raise UsageError(
             f"the lake holds no bars on or after {session}", "Ingest them: `./slipway data ingest`."
         )
     return first
+
+
+def _first_bar(bars: pl.DataFrame, session: date) -> datetime | None:
+    first = bars.filter(pl.col("ts_utc").dt.date() >= session)["ts_utc"].min()
+    return first if isinstance(first, datetime) else None

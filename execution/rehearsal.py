@@ -21,12 +21,12 @@ from execution.broker.in_process import InProcessBroker
 from execution.core.book import Book, Owner, books_of
 from execution.core.intents import Intent
 from execution.core.roster import Roster
+from execution.deployments import Deployment
 from execution.engine import Engine
 from execution.exchange.matching import Account
 from execution.exchange.terms import Terms
 from execution.flow.desk import OrderDesk
 from execution.flow.ports import Row
-from execution.loading import Promoted
 from execution.settings import ExecutionSettings
 from execution.simulation.bus import Bus, SimulatedHints, SimulatedWakes
 from execution.simulation.chance import Chance, Faults
@@ -42,12 +42,11 @@ NO_LIMITS: Final = ExecutionSettings(
 """Research has none; what an account allows is another question than whether two computations agree."""
 
 
-def rehearse(promoted: Promoted, bars: pl.DataFrame, trade_from: date) -> pl.DataFrame:
-    """The orders, with their fills, that the engine sends over these bars for a version."""
-    manifest = promoted.manifest
+def rehearse(deployed: Deployment, bars: pl.DataFrame, trade_from: date) -> pl.DataFrame:
+    """The orders, with their fills, that the engine sends over these bars for a deployment."""
     return rehearse_strategy(
-        promoted.strategy, bars, manifest.universe,
-        capital=manifest.capital, costs=promoted.costs, timeframe=manifest.timeframe, trade_from=trade_from,
+        deployed.strategy, bars, deployed.universe,
+        capital=deployed.capital, costs=deployed.costs, timeframe=deployed.timeframe, trade_from=trade_from,
     )  # fmt: skip
 
 

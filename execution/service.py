@@ -7,10 +7,9 @@ are one path: take the lease, settle what is unknown, reconcile, bring the books
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
-import polars as pl
 import structlog
 
 from data import bus, catalog
@@ -18,22 +17,19 @@ from data.control import ensure_account
 from data.errors import Refused
 from data.postgres import Connections, connect
 from data.settings import get_settings
-from execution import lease, loading
+from execution import lease
 from execution.announce import announce
 from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
 from execution.clock import MachineClock
-from execution.core.book import Book
 from execution.core.roster import Roster
+from execution.deployments import Deployment, FromRegistry, StrategySource, common_terms
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
-from execution.feeds.replay import ReplayFeed
 from execution.flow.allowance import Allowance
 from execution.flow.desk import OrderDesk
-from execution.flow.killswitch import KillSwitch
-from execution.flow.ledger import Ledger
-from execution.loading import Promoted
-from execution.recovery import bring_up_to_date, refuse_what_no_book_owns
+from execution.markets import NEVER, Floor, Live, LivePlace, Place, Replay, ReplayPlace
+from execution.recovery import refuse_what_no_book_owns
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
 
@@ -47,23 +43,24 @@ class Assignment:
     """What a person asked of the service."""
 
     account: str
-    first: date  # sessions to replay
-    last: date
-    pace_s: float = 0.0  # seconds a bar takes; 0 is as fast as the exchange and the engine can
+    market: Replay | Live
+    strategies: StrategySource = field(default_factory=FromRegistry)
     exit_when_done: bool = False
     take_over: bool = False
 
 
 async def run(asked: Assignment) -> None:
-    """Trade until the replay is over (or for ever), SIGTERM, or an error that only a new start can mend."""
+    """Trade until the market is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
-    promoted = loading.promoted_to_paper()
-    loading.check_range(promoted, asked.first, asked.last)
+    deployed = asked.strategies.deployments()
+    costs, _, _ = common_terms(deployed)
+    if isinstance(asked.market, Replay):
+        for one in deployed:
+            one.must_have_bars(asked.market.first, asked.market.last)
     with connect() as connection:
         snapshot = catalog.newest_snapshot(connection)
     async with AsyncExitStack() as stack:
-        cash = sum(one.manifest.capital for one in promoted)
-        costs = loading.common_costs(promoted)
+        cash = sum(one.capital for one in deployed)
         broker, keys = await stack.enter_async_context(
             venue(
                 asked.account,
@@ -83,10 +80,10 @@ async def run(asked: Assignment) -> None:
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
         exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
-
-        runs = {one.artifact.hash: await _run_of(store, one, asked, snapshot) for one in promoted}
-        books = [book for one in promoted for book in loading.books_of(one, asked.account)]
-        engine = Engine(Roster(books))
+        books = [book for one in deployed for book in one.books(asked.account)]
+        floor = Floor(deployed, books, store, exchange, redis, epoch)
+        place = _place(asked, floor)
+        engine = Engine(Roster(books), place.acks)
         desk = OrderDesk(
             store,
             broker,
@@ -97,21 +94,23 @@ async def run(asked: Assignment) -> None:
             books,
         )
         try:
+            runs = {one.hash: await _run_of(store, one, asked, snapshot) for one in deployed}
             async with asyncio.TaskGroup() as tasks:
                 _stop_on_signals(tasks)
                 await desk.start(tasks)
                 async with desk.ledger.handing_over(engine):
-                    feed = await _prepare(promoted, books, runs, asked, store, exchange, redis, epoch)
+                    await place.prepare(runs)
+                    refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
                 desk.serve(tasks)
-                tasks.create_task(engine.run(feed.name, desk.gateway, desk.ledger, redis))
+                tasks.create_task(engine.run(place.feeds, desk, redis, place.move))
                 tasks.create_task(announce(store, redis))
-                tasks.create_task(_heartbeat(store, engine, desk.ledger, desk.switch, feed, runs))
-                await feed.run()
+                tasks.create_task(_heartbeat(store, engine, desk, place, runs))
+                told = await place.run()
                 for artifact, row in runs.items():
                     await store.standing.finish_run(
                         row["id"], int(row["bars"]) + engine.roster.bars_of(artifact)
                     )
-                _log.info("the replay is over", bars=feed.told)
+                _log.info("the market is over", instants=told)
                 if asked.exit_when_done:
                     raise _Done
         except* _Done:
@@ -119,6 +118,12 @@ async def run(asked: Assignment) -> None:
         finally:
             async with pool.lend() as connection_:
                 await lease.give_back(connection_, asked.account, epoch)
+
+
+def _place(asked: Assignment, floor: Floor) -> Place:
+    if isinstance(asked.market, Replay):
+        return ReplayPlace(asked.market, floor, asked.account)
+    return LivePlace(asked.market, floor)
 
 
 class _Done(Exception):
@@ -137,55 +142,43 @@ def _stop_on_signals(tasks: asyncio.TaskGroup) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
 
 
-async def _run_of(store: Store, one: Promoted, asked: Assignment, snapshot: int) -> Row:
+async def _run_of(store: Store, one: Deployment, asked: Assignment, snapshot: int) -> Row:
+    market = asked.market
+    first, last = (market.first, market.last) if isinstance(market, Replay) else (_begins(market), NEVER)
     row = await store.standing.start_run(
         {
             "account": asked.account,
-            "artifact_hash": one.artifact.hash,
-            "feed": "replay",
-            "first_session": asked.first,
-            "last_session": asked.last,
+            "artifact_hash": one.hash,
+            "feed": "replay" if isinstance(market, Replay) else market.vendor,
+            "first_session": first,
+            "last_session": last,
             "snapshot_id": snapshot,
         }
     )
     if row["finished_at"] is not None:
         raise Refused(
-            f"{one.name} traded {asked.first} to {asked.last} on {asked.account} already",
+            f"{one.name} traded {first} to {last} on {asked.account} already",
             "Choose later sessions, or another account.",
         )
     return row
 
 
-async def _prepare(
-    promoted: list[Promoted],
-    books: list[Book],
-    runs: dict[str, Row],
-    asked: Assignment,
-    store: Store,
-    exchange: ExchangeControl,
-    redis: bus.AsyncRedis,
-    epoch: int,
-) -> ReplayFeed:
-    """Bring every book to the bar at which trading goes on, and make the feed that continues from there."""
-    clock_us = (await exchange.clock()).clock_us
-    frames: list[pl.DataFrame] = []
-    for one in promoted:
-        own = [book for book in books if book.owner.artifact_hash == one.artifact.hash]
-        snapshot = runs[one.artifact.hash]["snapshot_id"]
-        frames.append(await bring_up_to_date(one, own, asked.first, asked.last, clock_us, snapshot, store))
-    refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
-    tape = pl.concat(frames).unique(["symbol", "ts_utc"])
-    feed = f"replay:{asked.account}:{epoch}"
-    return ReplayFeed(feed, tape, promoted[0].manifest.timeframe, exchange, redis, asked.pace_s)
+def _begins(market: Live) -> date:
+    return (market.start or datetime.now(UTC)).date()
 
 
 async def _heartbeat(
-    store: Store, engine: Engine, ledger: Ledger, switch: KillSwitch, feed: ReplayFeed, runs: dict[str, Row]
+    store: Store, engine: Engine, desk: OrderDesk, place: Place, runs: dict[str, Row]
 ) -> None:
     counted = {artifact: int(row["bars"]) for artifact, row in runs.items()}  # before a restart
     while True:
         await store.standing.heartbeat(
-            {**engine.status(), "feed": feed.name, "mode": switch.mode, "mismatches": ledger.mismatches},
+            {
+                **engine.status(),
+                "feed": ", ".join(sorted(place.feeds)),
+                "mode": desk.switch.mode,
+                "mismatches": desk.ledger.mismatches,
+            },
             {
                 row["id"]: counted[artifact] + engine.roster.bars_of(artifact)
                 for artifact, row in runs.items()

@@ -16,7 +16,7 @@ from data import ledger
 from data.errors import Refused, SlipwayError, Unavailable, UsageError
 from data.postgres import connect
 from data.registry import Version
-from execution.loading import history, load
+from execution.deployments import load
 from execution.proof import differences
 from infra.local.logs import last_words
 from research.backtest import backtest
@@ -82,12 +82,12 @@ def trade(account: str, session: date, log: Path, told: Callable[[int], None]) -
 
 def judge(account: str, version: Version, session: date) -> Outcome:
     """Compare a traded session with research, order by order, and the ledger with the exchange's books."""
-    promoted = load(str(version), version.artifact_hash)
+    deployed = load(str(version), version.artifact_hash)
     wanted = backtest(
-        promoted.strategy,
-        history(promoted, session),
-        capital=promoted.manifest.capital,
-        costs=promoted.costs,
+        deployed.strategy,
+        deployed.history(session),
+        capital=deployed.capital,
+        costs=deployed.costs,
         trade_from=session,
     )
     with connect() as connection:

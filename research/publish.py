@@ -14,7 +14,7 @@ from data.errors import Refused
 from data.postgres import connect, one
 from data.registry import Version, register
 from data.settings import ROOT
-from execution.loading import TIMING
+from execution.deployments import TIMING
 from execution.strategy import CostModel, Portfolio, Rule, Strategy, strategy_source
 from execution.strategy.arrays import BarArrays
 from research.backtest import Backtest, backtest

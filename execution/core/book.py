@@ -6,7 +6,7 @@ nothing; what two of them hold of one symbol adds up at the broker.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -55,9 +55,10 @@ class Book(ABC):
         self.targets = dict.fromkeys(self.symbols, 0.0)
         self.closes = dict.fromkeys(self.symbols, math.nan)
         self.last_bar_us = dict.fromkeys(self.symbols, 0)
-        self._in_flight: dict[
-            str, tuple[str, float]
-        ] = {}  # coid -> symbol, signed shares sent and not yet filled
+        # coid -> symbol, signed shares sent and not yet filled
+        self._in_flight: dict[str, tuple[str, float]] = {}
+        self._changed_us: dict[str, int] = {}  # the bar of a symbol's newest change of target
+        self._owed: set[str] = set()  # whose newest target nobody has tried to reach
 
     @abstractmethod
     def _warm(self, history: pl.DataFrame) -> None:
@@ -91,6 +92,17 @@ class Book(ABC):
             self._advance(list(instant))
         for fill in waiting:
             self.on_fill(*fill[1:])
+
+    def owe_what_was_not_sent(self, known: Container[str]) -> None:
+        """What was decided while nobody was there to send it is tried for at the next bar.
+
+        `known` are the names of orders that the ledger has, refused ones included.
+        """
+        owner = self.owner
+        for symbol, at in self._changed_us.items():
+            coid = client_order_id(owner.account, owner.artifact_hash, owner.strategy, symbol, at)
+            if coid not in known:
+                self._owed.add(symbol)
 
     def sent(self, coid: str, symbol: str, signed_qty: float) -> None:
         """So much of an order may still come."""
@@ -146,7 +158,11 @@ class Book(ABC):
             target = wanted[bar.symbol]
             if not math.isnan(target) and target != self.targets[bar.symbol]:
                 self.targets[bar.symbol] = target
+                self._changed_us[bar.symbol] = bar.ts_us
                 changed.append(bar)
+            elif bar.symbol in self._owed:
+                changed.append(bar)
+        self._owed -= {bar.symbol for bar in changed}
         return changed
 
     def _intent(self, bar: Bar, equity: float, decided_at_us: int) -> Intent | None:

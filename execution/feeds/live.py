@@ -87,6 +87,10 @@ class LiveFeed:
         """What entries of `md.*` and `feed.*` know it by."""
         return self._stream.name
 
+    def now_us(self) -> int:
+        """The market's clock."""
+        return self._stream.now_us()
+
     def stop(self) -> None:
         """End in good order: nothing new is heard, what was heard goes out."""
         self._stopping.set()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,23 +25,40 @@ ENGINE_PATIENCE_S = 10.0  # without a heartbeat; the supervisor restarts a kille
 
 @app.command()
 def run(
-    first: Annotated[datetime, Day],
+    first: Annotated[datetime | None, Day] = None,
     last: Annotated[datetime | None, Day] = None,
     account: Annotated[str, typer.Option(help="Opened at the exchange simulator if it is new.")] = "paper",
     pace: Annotated[float, typer.Option(min=0.0, help="Seconds a bar takes; 0 is full speed.")] = 0.0,
+    live: Annotated[str | None, typer.Option(help="A live feed instead: synthetic, alpaca or bybit.")] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="Of the synthetic live market; 0 is full speed.")
+    ] = 1.0,
+    start: Annotated[
+        datetime | None, typer.Option(help="When the synthetic live market begins; now.")
+    ] = None,
     stay: Annotated[bool, typer.Option(help="Stay on duty after the last bar.")] = False,
     take_over: Annotated[bool, typer.Option(help="Even if another engine seems alive.")] = False,
 ) -> None:
-    """Trade the promoted strategies over recorded sessions, through the exchange simulator."""
+    """Trade the promoted strategies over recorded sessions or a live feed."""
     from data.errors import UsageError
     from execution.__main__ import serve
+    from execution.markets import Live, Replay
     from execution.service import Assignment
 
-    opening, closing = first.date(), (last or first).date()
-    if closing < opening:
-        raise UsageError(f"the last session ({closing}) is before the first ({opening})", "Swap the two.")
-    code = serve(Assignment(account, opening, closing, pace, exit_when_done=not stay, take_over=take_over))
-    raise typer.Exit(code)
+    if (first is None) == (live is None):
+        raise UsageError(
+            "there is either a recorded session to trade or a live feed",
+            "Give --first DATE, or --live synthetic.",
+        )
+    market: Replay | Live
+    if first is None:
+        market = Live(str(live), speed, start and start.replace(tzinfo=UTC))
+    else:
+        opening, closing = first.date(), (last or first).date()
+        if closing < opening:
+            raise UsageError(f"the last session ({closing}) is before the first ({opening})", "Swap the two.")
+        market = Replay(opening, closing, pace)
+    raise typer.Exit(serve(Assignment(account, market, exit_when_done=not stay, take_over=take_over)))
 
 
 @app.command()

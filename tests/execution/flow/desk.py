@@ -39,10 +39,12 @@ class Desk:
         day = SESSION.isoformat()
         return ["--account", self.account, "--first", day, "--last", day, *more]
 
-    def engine(self, *more: str, failpoint: str = "") -> "subprocess.Popen[bytes]":
+    def engine(
+        self, *more: str, failpoint: str = "", arguments: list[str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, "SLIPWAY_FAILPOINT": failpoint, "SLIPWAY_EXECUTION_QUARANTINE_S": "1"}
         return subprocess.Popen(
-            [sys.executable, "-m", "execution", *self.arguments(*more)],
+            [sys.executable, "-m", "execution", *(arguments or self.arguments(*more))],
             env=environment,
             stderr=subprocess.PIPE,
         )
@@ -68,7 +70,7 @@ class Desk:
         parity = self.parity()
         assert parity.research_orders > 10, "a session that hardly trades proves little"
         assert parity.differences.is_empty(), parity
-        assert asyncio.run(differences(self.account)) == []
+        self.assert_books_agree()
         with connect() as connection:
             row = connection.execute(
                 "select count(*) as sent, count(distinct broker_id) as known from orders where account = %s",
@@ -77,10 +79,14 @@ class Desk:
         assert row is not None
         assert row["sent"] == row["known"] == parity.research_orders
 
+    def assert_books_agree(self) -> None:
+        """Fills, positions and open orders are the exchange's."""
+        assert asyncio.run(differences(self.account)) == []
+
     @contextmanager
-    def running(self, *more: str) -> "Iterator[subprocess.Popen[bytes]]":
+    def running(self, *more: str, arguments: list[str] | None = None) -> "Iterator[subprocess.Popen[bytes]]":
         """An engine that is ended with the block."""
-        with self.engine(*more) as process:
+        with self.engine(*more, arguments=arguments) as process:
             try:
                 yield process
             finally:

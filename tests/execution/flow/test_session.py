@@ -12,6 +12,7 @@ from data import ledger, registry
 from data.postgres import connect
 from execution.__main__ import serve
 from execution.exchange.faults import FaultKind
+from execution.markets import Replay
 from execution.service import Assignment
 from research.gates import measure_parity
 from research.publish import publish
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.full
 
 
 def trade(desk: Desk) -> None:
-    assert serve(Assignment(desk.account, SESSION, SESSION, exit_when_done=True)) == 0
+    assert serve(Assignment(desk.account, Replay(SESSION, SESSION), exit_when_done=True)) == 0
 
 
 def test_execution_trades_exactly_what_research_computed(desk: Desk) -> None:
@@ -33,7 +34,7 @@ def test_execution_trades_exactly_what_research_computed(desk: Desk) -> None:
 
 def test_a_session_that_was_traded_is_not_traded_again(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
     trade(desk)
-    assert serve(Assignment(desk.account, SESSION, SESSION, exit_when_done=True)) == 3
+    assert serve(Assignment(desk.account, Replay(SESSION, SESSION), exit_when_done=True)) == 3
     assert "already" in capfd.readouterr().err
     desk.assert_nothing_lost_and_nothing_doubled()
 
@@ -98,5 +99,5 @@ def test_what_a_retired_version_left_is_not_traded_around(
         held = ledger.positions(connection, desk.account)
         registry.promote(connection, other, "paper", actor="test", reason="test")
     assert held, "the session ends with a position, or this proves nothing"
-    assert serve(Assignment(desk.account, SESSION, SESSION, exit_when_done=True)) == 3
+    assert serve(Assignment(desk.account, Replay(SESSION, SESSION), exit_when_done=True)) == 3
     assert "holds shares that no promoted strategy owns" in capfd.readouterr().err
