@@ -32,13 +32,13 @@ _log = structlog.get_logger()
 class Engine:
     """The loop that feeds the books of one account."""
 
-    def __init__(self, roster: Roster, acks: str | None = None) -> None:
+    def __init__(self, roster: Roster, acks: str | None = None, patience_s: float = PATIENCE_S) -> None:
         self.roster = roster
         self.refusals: list[str] = []
         self._acks = (
             acks  # the stream on which a feed that goes in step with us wants to hear that we are done
         )
-        self._instants = Instants(roster.symbols, PATIENCE_S)
+        self._instants = Instants(roster.symbols, patience_s)
 
     # -- what the ledger tells
 

@@ -16,7 +16,7 @@ from data.postgres import connect
 from data.sources import source
 from execution.core.book import Book
 from execution.deployments import Deployment
-from execution.engine import Market
+from execution.engine import PATIENCE_S, Market
 from execution.exchange.control import ExchangeControl
 from execution.feeds.live import LiveFeed
 from execution.feeds.opening import Wanted, open_feeds
@@ -24,6 +24,7 @@ from execution.feeds.replay import ReplayFeed
 from execution.recovery import bring_up_to_date, first_bar
 from execution.store import Row, Store
 
+FAST_PATIENCE_S: Final = 30.0
 NEVER: Final = date(9999, 12, 31)  # when a live run ends
 
 _log = structlog.get_logger()
@@ -74,6 +75,11 @@ class Place(Protocol):
     def acks(self) -> str | None: ...
 
     @property
+    def patience_s(self) -> float:
+        """How long a symbol's bar of an instant is waited for."""
+        ...
+
+    @property
     def move(self) -> Market | None: ...
 
     async def prepare(self, runs: dict[str, Row]) -> None:
@@ -89,6 +95,7 @@ class ReplayPlace:
     """The engine and the exchange see a bar, and only then the next."""
 
     move: Market | None = None
+    patience_s = PATIENCE_S
 
     def __init__(self, asked: Replay, floor: Floor, account: str) -> None:
         self._asked, self._floor = asked, floor
@@ -141,6 +148,11 @@ class LivePlace:
     @property
     def feeds(self) -> frozenset[str]:
         return frozenset(feed.name for feed in self._live)
+
+    @property
+    def patience_s(self) -> float:
+        """A market that is faster than the clock is not measured by it."""
+        return PATIENCE_S if self._asked.speed == 1.0 else FAST_PATIENCE_S
 
     @property
     def move(self) -> Market | None:

@@ -83,7 +83,7 @@ async def run(asked: Assignment) -> None:
         books = [book for one in deployed for book in one.books(asked.account)]
         floor = Floor(deployed, books, store, exchange, redis, epoch)
         place = _place(asked, floor)
-        engine = Engine(Roster(books), place.acks)
+        engine = Engine(Roster(books), place.acks, place.patience_s)
         desk = OrderDesk(
             store,
             broker,
