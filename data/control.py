@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
 from data import audit, bus
-from data.errors import Unavailable, UsageError
+from data.errors import Refused, Unavailable, UsageError
 from data.postgres import connect
 
 Mode = Literal["running", "paused", "killed"]
@@ -38,11 +38,18 @@ class Control:
 
 
 def ensure_account(connection: Connection[DictRow], name: str, broker: str, cash: float) -> None:
-    """Open the account here if it is new."""
+    """Open the account here if it is new.  One that trades elsewhere keeps its own orders and positions."""
     connection.execute(
         "insert into accounts (name, broker, cash) values (%s, %s, %s) on conflict do nothing",
         [name, broker, repr(cash)],
     )
+    found = connection.execute("select broker from accounts where name = %s", [name]).fetchone()
+    assert found is not None, "the account was inserted or stood there before"
+    if found["broker"] != broker:
+        raise Refused(
+            f"the account {name} trades at {found['broker']}, and SLIPWAY_BROKER is {broker}",
+            f"Name another account, or set SLIPWAY_BROKER={found['broker']}.",
+        )
     connection.execute("insert into controls (account) values (%s) on conflict do nothing", [name])
     connection.execute(
         "insert into lease (account, epoch, holder) values (%s, 0, '') on conflict do nothing", [name]

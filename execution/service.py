@@ -7,7 +7,7 @@ are one path: take the lease, settle what is unknown, reconcile, bring the books
 import asyncio
 import signal
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import structlog
@@ -23,13 +23,14 @@ from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
 from execution.clock import MachineClock
 from execution.core.roster import Roster
-from execution.deployments import Deployment, FromRegistry, StrategySource, common_terms
+from execution.deployments import Deployment, StrategySource, common_terms
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
 from execution.flow.allowance import Allowance
 from execution.flow.desk import OrderDesk
 from execution.markets import NEVER, Floor, Live, LivePlace, Place, Replay, ReplayPlace
 from execution.recovery import refuse_what_no_book_owns
+from execution.separation import strategies_for
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
 
@@ -44,7 +45,7 @@ class Assignment:
 
     account: str
     market: Replay | Live
-    strategies: StrategySource = field(default_factory=FromRegistry)
+    strategies: StrategySource | None = None  # every version on the broker's stage
     exit_when_done: bool = False
     take_over: bool = False
 
@@ -52,7 +53,7 @@ class Assignment:
 async def run(asked: Assignment) -> None:
     """Trade until the market is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
-    deployed = asked.strategies.deployments()
+    deployed = strategies_for(execution.broker, asked.market, asked.strategies).deployments()
     costs, _, _ = common_terms(deployed)
     if isinstance(asked.market, Replay):
         for one in deployed:
@@ -76,10 +77,12 @@ async def run(asked: Assignment) -> None:
         async with pool.lend() as connection_:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
         store = Store(pool, asked.account, epoch, execution.rate)
-        broker.allowed = Allowance(store.standing, execution.rate)
+        broker.counted_by(Allowance(store.standing, execution.rate))
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
-        exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
+        exchange = None  # of a real market, nobody moves the prices
+        if keys is not None:
+            exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
         books = [book for one in deployed for book in one.books(asked.account)]
         floor = Floor(deployed, books, store, exchange, redis, epoch)
         place = _place(asked, floor)

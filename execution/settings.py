@@ -1,6 +1,6 @@
 """The execution room's settings."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,19 +8,26 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from execution.core.bucket import Rate
 from execution.core.risk import Limits
 
+BrokerName = Literal["sim", "alpaca-paper", "alpaca-live"]
+
+ALPACA_PER_MINUTE: Final = 180.0
+"""With those at once it is Alpaca's 200 in the first minute."""
+
 
 class ExecutionSettings(BaseSettings):
     """How orders are sent, and within which limits."""
 
     model_config = SettingsConfigDict(env_prefix="SLIPWAY_EXECUTION_", extra="ignore")
 
-    broker: Literal["sim"] = Field(default="sim", validation_alias="SLIPWAY_BROKER")
+    broker: BrokerName = Field(default="sim", validation_alias="SLIPWAY_BROKER")
     quarantine_s: float = Field(
         default=30.0, description="how long an order may be absent at the broker before it is sent again"
     )
     intent_ttl_s: float = Field(default=120.0, description="an intent not sent by then is abandoned")
     requests_per_minute: float = Field(
-        default=0.0, ge=0.0, description="to the broker, all together; 0: nobody counts (Alpaca allows 200)"
+        default=0.0,
+        ge=0.0,
+        description="to the broker, all together; 0: as many as one likes at the simulator, 180 at Alpaca",
     )
     requests_at_once: float = Field(default=20.0, ge=1.0, description="after a while without any")
     requests_kept: float = Field(
@@ -36,7 +43,8 @@ class ExecutionSettings(BaseSettings):
 
     @property
     def rate(self) -> Rate:
-        return Rate(self.requests_per_minute / 60.0, self.requests_at_once, self.requests_kept)
+        allowed = 0.0 if self.broker == "sim" else ALPACA_PER_MINUTE
+        return Rate((self.requests_per_minute or allowed) / 60.0, self.requests_at_once, self.requests_kept)
 
     @property
     def limits(self) -> Limits:

@@ -1,7 +1,7 @@
 """Brokers: what every one must be able to do, and what they tell us, in our own words.
 
 May import execution.core and data.
-Start reading here, then alpaca.py.
+Start reading here, then venue.py (which one is it?), credentials.py and alpaca/.
 """
 
 from collections.abc import AsyncIterator
@@ -30,21 +30,28 @@ class BrokerFill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker sees it; `state` is None for a status that we do not know."""
+    """An order as the broker sees it; `state` is None for a status that we do not know.
+
+    `qty` is None for an order that spends an amount of money.
+    """
 
     broker_id: str
     coid: str
     symbol: str
     side: Side
-    qty: str
+    qty: str | None
     filled_qty: str
     status: str
     state: OrderState | None
+    parent: str | None = None  # the coid of the order whose exit this one is
+    replaces: str | None = None  # and these two by the broker's ids
+    replaced_by: str | None = None
 
 
 class BrokerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of the broker's stream."""
+    """One message of the broker's stream.  `kind` is its own word for what happened."""
 
+    kind: str
     order: BrokerOrder
     fill: BrokerFill | None
     seq: int | None
@@ -66,12 +73,29 @@ class BrokerPosition(msgspec.Struct, frozen=True):
     qty: str
 
 
+class Watermark(msgspec.Struct, frozen=True):
+    """Up to where books were read: by the broker's own clock, and what was open then with how much of its fills.
+
+    Only the broker that made it reads it.
+    """
+
+    at_us: int
+    open: dict[str, str]
+
+
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the broker holds of an account, for reconciliation.  `seq` is what it includes."""
+    """What the broker holds of an account, for reconciliation: all of it, or what changed after a watermark.
+
+    Positions and open orders are always complete.  They were asked for after the orders, so that what fills in between
+    is seen twice and not missed.  `seq` is what all of it includes.
+    """
 
     orders: list[BrokerOrder]
     fills: list[BrokerFill]
     positions: list[BrokerPosition]
+    odd: list[Unreadable]
+    watermark: Watermark | None
+    """for the next time, once everything above is entered"""
     seq: int | None
 
 
@@ -84,13 +108,17 @@ class Broker(Protocol):
 
     async def submit(self, intent: Intent) -> Outcome: ...
 
+    async def replace(self, broker_id: str, by: Intent) -> Outcome:
+        """Ask for `by` in place of an order.  Accepted is not replaced: the old one may still fill first."""
+        ...
+
     async def find(self, coid: str) -> BrokerOrder | None: ...
 
     async def cancel(self, broker_id: str) -> None: ...
 
     async def cancel_all(self) -> None: ...
 
-    async def books(self) -> Books: ...
+    async def books(self, since: Watermark | None = None) -> Books: ...
 
     def events(self) -> AsyncIterator[Connected | BrokerEvent | Unreadable]: ...
 

@@ -15,11 +15,14 @@ from execution.broker import (
     BrokerPosition,
     Connected,
     Unreadable,
+    Watermark,
 )
+from execution.broker.alpaca import sending
 from execution.core.intents import Intent
 from execution.core.lifecycle import BROKER_STATES, Accepted, Duplicate, Outcome, Rejected
+from execution.exchange import requests
 from execution.exchange.matching import Account
-from execution.exchange.orders import Event, Fill, Order, OrderRequest, Reason, Reject, Side
+from execution.exchange.orders import Event, Fill, Order, Reason, Reject
 
 
 class InProcessBroker:
@@ -42,18 +45,20 @@ class InProcessBroker:
         self._tell()
 
     async def submit(self, intent: Intent) -> Outcome:
-        asked = OrderRequest(
-            client_order_id=intent.coid, symbol=intent.symbol, side=Side(intent.side), qty=intent.qty
+        asked = requests.order_request(sending.new_order(intent), intent.coid)
+        return self._told_of(
+            asked if isinstance(asked, Reject) else self._account.submit(asked, self._now_us)
         )
-        answer = self._account.submit(asked, self._now_us)
-        self._tell()
-        if isinstance(answer, Reject):
-            return Duplicate() if answer.reason is Reason.DUPLICATE_ID else Rejected(answer.message)
-        return Accepted(answer.id)
+
+    async def replace(self, broker_id: str, by: Intent) -> Outcome:
+        asked = requests.replace_request(sending.replacement(by), by.coid)
+        return self._told_of(
+            asked if isinstance(asked, Reject) else self._account.replace(broker_id, asked, self._now_us)
+        )
 
     async def find(self, coid: str) -> BrokerOrder | None:
         order = self._account.order_by_client_id(coid)
-        return None if order is None else _order(order)
+        return None if order is None else self._order(order)
 
     async def cancel(self, broker_id: str) -> None:
         self._account.cancel(broker_id, self._now_us)
@@ -63,15 +68,18 @@ class InProcessBroker:
         for order in self._account.open_orders():
             await self.cancel(order.id)
 
-    async def books(self) -> Books:
+    async def books(self, since: Watermark | None = None) -> Books:
+        """All of them, always: nothing is nearer than memory."""
         return Books(
-            orders=[_order(order) for order in self._account.orders.values()],
+            orders=[self._order(order) for order in self._account.orders.values()],
             fills=[_fill(fill) for fill in self._account.fills],
             positions=[
                 BrokerPosition(symbol, repr(held.qty))
                 for symbol, held in self._account.holdings.positions.items()
                 if held.qty
             ],
+            odd=[],
+            watermark=None,
             seq=self._account.seq,
         )
 
@@ -83,23 +91,32 @@ class InProcessBroker:
     async def close(self) -> None:
         """Nothing is open."""
 
+    def _told_of(self, answer: Order | Reject) -> Outcome:
+        self._tell()
+        if isinstance(answer, Reject):
+            return Duplicate() if answer.reason is Reason.DUPLICATE_ID else Rejected(answer.message)
+        return Accepted(answer.id)
+
     def _tell(self) -> None:
         for event in self._account.take_changes().events:
-            self._told.put_nowait(_event(event))
+            self._told.put_nowait(self._event(event))
 
+    def _event(self, event: Event) -> BrokerEvent:
+        return BrokerEvent(
+            kind=event.kind.value,
+            order=self._order(event.order),
+            fill=_fill(event.fill) if event.fill else None,
+            seq=event.seq,
+        )
 
-def _event(event: Event) -> BrokerEvent:
-    return BrokerEvent(
-        order=_order(event.order), fill=_fill(event.fill) if event.fill else None, seq=event.seq
-    )
-
-
-def _order(order: Order) -> BrokerOrder:
-    return BrokerOrder(
-        broker_id=order.id, coid=order.client_order_id, symbol=order.symbol, side=order.side.value,
-        qty=repr(order.qty), filled_qty=repr(order.filled_qty), status=order.status.value,
-        state=BROKER_STATES.get(order.status.value),
-    )  # fmt: skip
+    def _order(self, order: Order) -> BrokerOrder:
+        parent = self._account.orders[order.group].client_order_id if order.is_leg else None
+        return BrokerOrder(
+            broker_id=order.id, coid=order.client_order_id, symbol=order.symbol, side=order.side.value,
+            qty=None if order.notional is not None else repr(order.qty), filled_qty=repr(order.filled_qty),
+            status=order.status.value, state=BROKER_STATES.get(order.status.value), parent=parent,
+            replaces=order.replaces, replaced_by=order.replaced_by,
+        )  # fmt: skip
 
 
 def _fill(fill: Fill) -> BrokerFill:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from data.orders import Side
+from execution.core.terms import MARKET_DAY, OrderTerms
 
 COID_LENGTH: Final = 32  # of 52 base32 digits: 160 bits, and well below the broker's limit of 128 characters
 
@@ -26,6 +27,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     reference_price: float
     decided_at_us: int
     occasion: str = ""  # an operator's command; a strategy has none and decides once a bar
+    terms: OrderTerms = MARKET_DAY
+
+    def __post_init__(self) -> None:
+        self.terms.check(self.symbol, self.side, self.qty)
 
     @property
     def signed_qty(self) -> float:
@@ -34,7 +39,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def body_hash(self) -> str:
         """What the order asks for.  The same coid with another body means that two of us disagree: halt."""
-        body = f"{self.symbol}|{self.side}|{self.qty!r}|market|day"
+        body = f"{self.symbol}|{self.side}|{self.qty!r}|{self.terms.told}"
         return hashlib.sha256(body.encode()).hexdigest()
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from data.bus import Lost
+from data.errors import Corrupt
 from data.orders import OrderState
 from execution.broker import Broker, BrokerDown
 from execution.core.intents import Intent
@@ -174,8 +175,8 @@ class Gateway:
 
 
 def intent_of(row: Row) -> Intent:
-    """The order as it was decided, from its row."""
-    return Intent(
+    """The order as it was decided, from its row: to the last digit, or it is not sent."""
+    intent = Intent(
         coid=row["coid"],
         account=row["account"],
         artifact_hash=row["artifact_hash"],
@@ -189,3 +190,9 @@ def intent_of(row: Row) -> Intent:
         decided_at_us=int(row["decided_at"].timestamp() * 1e6),
         occasion=row["occasion"],
     )
+    if intent.body_hash != row["body_hash"]:
+        raise Corrupt(
+            f"the row of order {intent.coid} is not the order that was decided",
+            "Do not trade this account; look at who changed the row, or at terms that the ledger cannot hold yet.",
+        )
+    return intent

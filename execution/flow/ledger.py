@@ -20,6 +20,7 @@ from execution.broker import (
     BrokerOrder,
     Connected,
     Unreadable,
+    Watermark,
 )
 from execution.failpoint import reach
 from execution.flow.ports import Clock, OrderStore, Row
@@ -53,6 +54,7 @@ class Ledger:
         self._last_heard = self._last_reconciled = clock.monotonic()
         self._turn = asyncio.Lock()  # events and reconciliation take turns
         self._odd: set[tuple[str, str]] = set()
+        self._watermark: Watermark | None = None  # what lies before it was entered by this process
         self._residuals: dict[str, tuple[float, float]] = {}  # how much, and since when it has been so
         self.mismatches: list[str] = []
 
@@ -92,7 +94,9 @@ class Ledger:
     async def reconcile(self) -> Books:
         """Make the ledger equal to the broker's books.  Fills are never invented, only learned."""
         async with self._turn:
-            books = await self._broker.books()
+            books = await self._broker.books(self._watermark)
+            for odd in books.odd:
+                await self._keep_odd((odd.payload, odd.problem), odd.payload, odd.problem)
             known = await self._store.reports.known_executions()
             for fill in books.fills:
                 if fill.execution_id not in known:
@@ -100,12 +104,12 @@ class Ledger:
             ours = await self._store.reports.order_states()
             for order in books.orders:
                 if order.coid not in ours:
-                    await self._keep_odd(order)
+                    await self._keep_odd_order(order)
                     await self._store.standing.halt(
                         order.symbol, f"the broker has {order.coid}, which is not ours"
                     )
                 elif order.state is None:
-                    await self._keep_odd(order)
+                    await self._keep_odd_order(order)
                 elif ours[order.coid] != order.state:
                     await self._enter_order(order.coid, await self._store.reports.apply_order(order))
                     if ours[order.coid] is OrderState.ABANDONED and order.state in OPEN:
@@ -114,6 +118,7 @@ class Ledger:
             told = {position.symbol: float(position.qty) for position in books.positions}
             await self._look_at_residuals(held, told)
             self._last_reconciled = self._clock.monotonic()
+            self._watermark = books.watermark
             await self._move_to(books.seq)
         return books
 
@@ -197,13 +202,15 @@ class Ledger:
                 return  # caught_up and the clock bring reconciliation, which fills the hole
             await self._move_to(told.seq)
 
-    async def _keep_odd(self, order: BrokerOrder) -> None:
+    async def _keep_odd_order(self, order: BrokerOrder) -> None:
         """Record an order that is not ours or has a status we do not know, once for each status it is seen in."""
-        sight = (order.coid, order.status)
+        await self._keep_odd((order.coid, order.status), repr(order), "not ours, or in an unknown state")
+
+    async def _keep_odd(self, sight: tuple[str, str], payload: str, problem: str) -> None:
         if sight not in self._odd:
             self._odd.add(sight)
-            _log.error("an order that is not ours, or in a strange state", order=repr(order))
-            await self._store.reports.keep_raw(repr(order), "not ours, or in an unknown state")
+            _log.error("the broker's books have something strange", told=payload, problem=problem)
+            await self._store.reports.keep_raw(payload, problem)
 
     async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
         order = await self._store.reports.apply_fill(fill, heard_by)

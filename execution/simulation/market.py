@@ -17,6 +17,7 @@ from execution.broker import (
     BrokerPosition,
     Connected,
     Unreadable,
+    Watermark,
 )
 from execution.core.intents import Intent
 from execution.core.lifecycle import BROKER_STATES, Accepted, Duplicate, Outcome, Rejected, Unknown
@@ -27,6 +28,7 @@ LATENCY_S: Final = 0.02
 REQUEST_TIMEOUT_S: Final = 2.0
 LATENESS_S: Final = 3.0  # of a request that is accepted after all
 INVISIBLE_S: Final = 2.0
+OVERLAP_S: Final = 2.0 * INVISIBLE_S  # how much before a watermark books begin
 FILL_S: Final = 4.0
 ENDED: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 
@@ -38,6 +40,7 @@ class MarketOrder:
     symbol: str
     side: Side
     qty: Decimal
+    accepted_at: float
     visible_at: float
     filled: Decimal = Decimal(0)
     status: str = "new"
@@ -56,6 +59,7 @@ class Execution:
     side: Side
     qty: Decimal
     price: Decimal
+    at: float
     seq: int
 
 
@@ -119,7 +123,7 @@ class Market:
         late = self.chance.up_to(INVISIBLE_S) if self.chance.happens(self.faults.invisible) else 0.0
         order = MarketOrder(
             f"b{len(self.orders) + 1}", intent.coid, intent.symbol, intent.side, Decimal(repr(intent.qty)),
-            self.now() + late,
+            self.now(), self.now() + late,
         )  # fmt: skip
         self.orders[order.coid] = order
         self.note(f"accepted {order.coid}")
@@ -132,7 +136,7 @@ class Market:
         """Somebody sends an order by hand."""
         coid = f"by-hand-{len(self.orders)}"
         order = MarketOrder(
-            f"b{len(self.orders) + 1}", coid, symbol, "buy", Decimal(1), self.now(), foreign=True
+            f"b{len(self.orders) + 1}", coid, symbol, "buy", Decimal(1), self.now(), self.now(), foreign=True
         )
         self.orders[coid] = order
         self.note(f"accepted {coid}")
@@ -161,7 +165,14 @@ class Market:
         order.status = "filled" if order.filled == order.qty else "partially_filled"
         self.seq += 1
         execution = Execution(
-            f"x{len(self.executions) + 1}", order.coid, order.symbol, order.side, qty, Decimal(100), self.seq
+            f"x{len(self.executions) + 1}",
+            order.coid,
+            order.symbol,
+            order.side,
+            qty,
+            Decimal(100),
+            self.now(),
+            self.seq,
         )
         self.executions.append(execution)
         self.note(f"filled {qty} of {order.coid}")
@@ -201,6 +212,7 @@ class Market:
         if self.chance.happens(self.faults.strange_status):
             view = BrokerOrder(**{**_fields(view), "status": "quantum_leap", "state": None})
         event = BrokerEvent(
+            kind="fill" if execution else view.status,
             order=view,
             fill=self.fill_of(execution) if execution else None,
             seq=self.seq if self.numbered else None,
@@ -297,14 +309,32 @@ class SimulatedBroker:
             self._market.fill(order, 1)
         self._market.end(order, "canceled")
 
-    async def books(self) -> Books:
+    async def replace(self, broker_id: str, by: Intent) -> Outcome:
+        """Nobody replaces in these worlds yet."""
+        return Rejected("orders cannot be replaced here")
+
+    async def books(self, since: Watermark | None = None) -> Books:
+        """All that is visible, or what may have changed since the watermark."""
         await self._ask()
         market = self._market
-        seen = {order.coid for order in market.orders.values() if self._visible(order)}
+        start = 0.0 if since is None else since.at_us / 1e6 - OVERLAP_S
+        open_then = set() if since is None else since.open.keys()
+        seen = {order.coid: order for order in market.orders.values() if self._visible(order)}
         books = Books(
-            orders=[market.view(order) for order in market.orders.values() if order.coid in seen],
-            fills=[market.fill_of(each) for each in market.executions if each.coid in seen],
+            orders=[
+                market.view(order)
+                for order in seen.values()
+                if order.accepted_at >= start or order.open or order.broker_id in open_then
+            ],
+            fills=[
+                market.fill_of(each) for each in market.executions if each.coid in seen and each.at >= start
+            ],
             positions=[BrokerPosition(symbol, str(qty)) for symbol, qty in market.held().items()],
+            odd=[],
+            watermark=Watermark(
+                int(market.now() * 1e6),
+                {order.broker_id: str(order.filled) for order in seen.values() if order.open},
+            ),
             seq=market.seq if market.numbered else None,
         )
         await self._process.turn(LATENCY_S)

@@ -3,7 +3,7 @@
 import pytest
 
 from data import audit, control, ledger
-from data.errors import Unavailable, UsageError
+from data.errors import Refused, Unavailable, UsageError
 from data.postgres import connect
 
 pytestmark = pytest.mark.usefixtures("database_url", "redis_url")
@@ -72,3 +72,10 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
     assert audit.person() == "uid-4000000000"
+
+
+def test_an_account_stays_with_the_broker_that_it_was_opened_at() -> None:
+    with connect() as connection:
+        control.ensure_account(connection, "older", "sim", 5.0)
+        with pytest.raises(Refused, match="older trades at sim, and SLIPWAY_BROKER is alpaca-live"):
+            control.ensure_account(connection, "older", "alpaca-live", 1000.0)

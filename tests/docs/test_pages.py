@@ -125,13 +125,14 @@ def all_settings() -> set[str]:
     from data.sources.alpaca import AlpacaDataSettings
     from data.sources.bybit import BybitSettings
     from data.sources.synthetic.settings import SyntheticSettings
+    from execution.broker.credentials import BrokerSettings
     from execution.feeds.settings import FeedSettings
     from execution.settings import ExecutionSettings
     from infra.settings import InfraSettings
 
     found = set()
     of_data = (DataSettings, AlpacaDataSettings, BybitSettings, SyntheticSettings)
-    for model in (*of_data, ExecutionSettings, FeedSettings, ApiSettings, InfraSettings):
+    for model in (*of_data, ExecutionSettings, BrokerSettings, FeedSettings, ApiSettings, InfraSettings):
         prefix = model.model_config["env_prefix"]
         for name, field in model.model_fields.items():
             alias = field.validation_alias

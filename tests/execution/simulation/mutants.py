@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 from data.bus import Lost
 from data.orders import OPEN, OrderState
+from execution.broker import Watermark
 from execution.core import lifecycle
 from execution.core.lifecycle import Accepted, Duplicate, Rejected, Unknown
 from execution.flow import desk, gateway, killswitch, ledger
-from execution.simulation import database, world
+from execution.simulation import database, market, world
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,11 @@ MUTANTS = (
         (ledger.Ledger, "reconcile", _do_nothing), (killswitch.KillSwitch, "run", _do_nothing),
     )),
     Mutant("no reconciliation by the clock", ((ledger.Ledger, "_keep_reconciling", _do_nothing),)),
+    Mutant("what was open at the watermark is not asked for again", (
+        (market, "Watermark", lambda at_us, then: Watermark(at_us, {})),
+    ), faults={"lost_event": 0.5}),
+    Mutant("books begin at the watermark, without an overlap", ((market, "OVERLAP_S", 0.0),),
+           faults={"lost_event": 0.5, "invisible": 0.5}),
     Mutant("books recover while fills come in", ((ledger.Ledger, "handing_over", _hand_over_at_once),)),
     Mutant("names are made up", ((world, "client_order_id", _random_names),)),
     Mutant("a kill is believed without proof", ((killswitch.KillSwitch, "_bring_flat", _close_and_believe),)),
