@@ -6,9 +6,10 @@ are one path: take the lease, settle what is unknown, reconcile, bring the books
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Final
 
 import structlog
 
@@ -34,7 +35,8 @@ from execution.separation import strategies_for
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
 
-CONNECTIONS = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
+GOODBYE_S: Final = 5.0  # for orders that are on their way when somebody wants us to end
+CONNECTIONS: Final = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
 
 _log = structlog.get_logger()
 
@@ -99,23 +101,29 @@ async def run(asked: Assignment) -> None:
         try:
             runs = {one.hash: await _run_of(store, one, asked, snapshot) for one in deployed}
             async with asyncio.TaskGroup() as tasks:
-                _stop_on_signals(tasks)
+                stopping = _stop_on_signals(tasks)
                 await desk.start(tasks)
                 async with desk.ledger.handing_over(engine):
                     await place.prepare(runs)
                     refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
                 desk.serve(tasks)
-                tasks.create_task(engine.run(place.feeds, desk, redis, place.move))
+                at_work = tasks.create_task(engine.run(place.feeds, desk, redis, place.move))
                 tasks.create_task(announce(store, redis))
                 tasks.create_task(_heartbeat(store, engine, desk, place, runs))
-                told = await place.run()
-                for artifact, row in runs.items():
-                    await store.standing.finish_run(
-                        row["id"], int(row["bars"]) + engine.roster.bars_of(artifact)
-                    )
-                _log.info("the market is over", instants=told)
-                if asked.exit_when_done:
-                    raise _Done
+                market = tasks.create_task(place.run())
+                await asyncio.wait({market, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if market.done():
+                    for artifact, row in runs.items():
+                        bars = int(row["bars"]) + engine.roster.bars_of(artifact)
+                        await store.standing.finish_run(row["id"], bars)
+                    _log.info("the market is over", instants=market.result())
+                    if not asked.exit_when_done:
+                        await stopping
+                at_work.cancel()
+                with suppress(TimeoutError):  # nobody decides any more; what was decided is answered for
+                    async with asyncio.timeout(GOODBYE_S):
+                        await desk.gateway.settled()
+                raise _Done
         except* _Done:
             pass
         finally:
@@ -133,16 +141,12 @@ class _Done(Exception):
     """A clean end."""
 
 
-def _stop_on_signals(tasks: asyncio.TaskGroup) -> None:
-    stopping = asyncio.Event()
-
-    async def stop() -> None:
-        await stopping.wait()
-        raise _Done
-
-    tasks.create_task(stop())
+def _stop_on_signals(tasks: asyncio.TaskGroup) -> "asyncio.Task[bool]":
+    """Done once somebody wants us to end."""
+    asked = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(sign, asked.set)
+    return tasks.create_task(asked.wait())
 
 
 async def _run_of(store: Store, one: Deployment, asked: Assignment, snapshot: int) -> Row:
