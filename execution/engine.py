@@ -1,7 +1,6 @@
 """Bars in, intents out: reads `md.*`, lets every book decide, and says when it is done with a bar."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any, Final
 
@@ -12,9 +11,11 @@ from data.bar import Bar, decode_bar
 from data.market_data import BAR, NO_EVENTS, OF
 from data.orders import signed
 from execution.broker import BrokerFill
+from execution.clock import wall_us
 from execution.core.instants import Instants
 from execution.core.intents import Intent
 from execution.core.roster import Roster
+from execution.failpoint import reach
 from execution.flow.desk import OrderDesk
 from execution.flow.gateway import Gateway
 from execution.flow.ports import Row
@@ -77,7 +78,7 @@ class Engine:
                 _log.warning("redis is away; waiting for market data", error=str(error))
                 await asyncio.sleep(0.2)
                 continue
-            heard_at_us, seq = time.time_ns() // 1000, NO_EVENTS
+            heard_at_us, seq = wall_us(), NO_EVENTS
             whole = self._instants.due(loop.time())
             for stream, entry_id, fields in entries:
                 last[stream] = entry_id
@@ -94,6 +95,7 @@ class Engine:
             if whole:
                 await desk.gateway.settled()
                 await self._acknowledge(redis, [bar for instant in whole for bar in instant])
+                reach("after_bar")
 
     async def submit(self, intent: Intent, gateway: Gateway) -> bool:
         """Send what a book wants; it hears of a refusal at once."""

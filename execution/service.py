@@ -27,6 +27,7 @@ from execution.core.roster import Roster
 from execution.deployments import Deployment, StrategySource, common_terms
 from execution.engine import Engine
 from execution.exchange.control import ExchangeControl
+from execution.failpoint import reach
 from execution.flow.allowance import Allowance
 from execution.flow.desk import OrderDesk
 from execution.markets import NEVER, Floor, Live, LivePlace, Place, Replay, ReplayPlace
@@ -78,6 +79,7 @@ async def run(asked: Assignment) -> None:
         pool = await stack.enter_async_context(Connections(CONNECTIONS))
         async with pool.lend() as connection_:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
+        reach("after_takeover")
         store = Store(pool, asked.account, epoch, execution.rate)
         broker.counted_by(Allowance(store.standing, execution.rate))
         redis = bus.connect_async()

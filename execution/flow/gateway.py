@@ -149,6 +149,7 @@ class Gateway:
         absent_since = self._clock.monotonic()
         while True:
             asked_at = self._clock.monotonic()
+            reach("before_question")
             try:
                 order = await self._broker.find(row["coid"])
             except BrokerDown as error:

@@ -95,6 +95,7 @@ class Ledger:
         """Make the ledger equal to the broker's books.  Fills are never invented, only learned."""
         async with self._turn:
             books = await self._broker.books(self._watermark)
+            reach("after_books")
             for odd in books.odd:
                 await self._keep_odd((odd.payload, odd.problem), odd.payload, odd.problem)
             known = await self._store.reports.known_executions()

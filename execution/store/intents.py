@@ -1,6 +1,5 @@
 """Intents on their way out: made durable, claimed under our epoch, answered or given up.  Protocol steps 2, 4, 6."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from psycopg import AsyncConnection
@@ -55,7 +54,6 @@ class Intents:
                     )
                 return None
             refused = refusal(intent, exposure, limits, mode)
-            now = datetime.now(UTC)
             row = {
                 "coid": intent.coid,
                 "account": intent.account,
@@ -73,11 +71,15 @@ class Intents:
                 "reference_price": repr(intent.reference_price),
                 "body_hash": intent.body_hash,
                 "occasion": intent.occasion,
-                "expires_at": now + timedelta(seconds=ttl_s),
                 "decided_at": instant(intent.decided_at_us),
             }
             columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-            await connection.execute(f"insert into orders ({columns}) values ({values})", row)
+            # it expires by the clock that claims look at: ours may have jumped
+            await connection.execute(
+                f"insert into orders ({columns}, expires_at) "
+                f"values ({values}, clock_timestamp() + make_interval(secs => %(ttl_s)s))",
+                {**row, "ttl_s": ttl_s},
+            )
             await self._fence.tell(connection, "order", intent.coid)
         return refused
 

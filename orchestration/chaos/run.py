@@ -1,0 +1,111 @@
+"""Sessions one after the other in a private world, each under faults, each judged; and the figures of it all."""
+
+import asyncio
+import json
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import uvloop
+
+from orchestration.chaos.deck import Card, dealt
+from orchestration.chaos.turmoil import Told, Turmoil
+from orchestration.chaos.verdict import violations
+from orchestration.chaos.world import private_world
+
+Watch = Callable[[int, str], None]  # seconds so far, and a word about it
+
+
+@dataclass
+class Account:
+    """All sessions of a run."""
+
+    seed: int
+    sessions: list[Told] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    orders_each: int = 0
+    seconds: float = 0.0
+    evidence: Path | None = None
+
+    @property
+    def struck(self) -> list[Card]:
+        return [card for told in self.sessions for card in told.struck]
+
+    def figures(self) -> dict[str, Any]:
+        recoveries = sorted(each for told in self.sessions for each in told.recoveries_s)
+        return {
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+            "sessions": len(self.sessions),
+            "orders": self.orders_each * len(self.sessions),
+            "engines": sum(told.engines for told in self.sessions),
+            "faults": len(self.struck),
+            "faults_an_hour": round(3600 * len(self.struck) / self.seconds) if self.seconds else 0,
+            "recovery_p50_s": _at(recoveries, 0.5),
+            "recovery_p99_s": _at(recoveries, 0.99),
+            "by_kind": dict(sorted(Counter(f"{card.kind} {card.target}" for card in self.struck).items())),
+            "violations": self.violations,
+            "evidence": None if self.evidence is None else str(self.evidence),
+        }
+
+
+def run(
+    seconds: float, seed: int, *, cards: int | None = None, watch: Watch = lambda done, what: None
+) -> Account:
+    """Faults for so long, or so many of them, whichever is less; the last session is traded to its end.
+
+    The folder of the world is kept when something was violated.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="slipway-chaos-"))
+    account = Account(seed)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(folder, account, seconds, cards, watch))
+    finally:
+        if account.violations:
+            account.evidence = folder
+            (folder / "verdict.json").write_text(json.dumps(account.figures(), indent=2))
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return account
+
+
+async def _run(folder: Path, account: Account, seconds: float, cards: int | None, watch: Watch) -> None:
+    this = asyncio.current_task()
+    assert this is not None, "a coroutine that runs is in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # as Ctrl-C does
+    deck, chance = dealt(account.seed), Random(account.seed)
+    async with private_world(folder) as world:
+        account.orders_each = world.wanted.height
+        with (folder / "faults.jsonl").open("w") as journal:
+            began = time.monotonic()
+
+            def is_over() -> bool:
+                account.seconds = time.monotonic() - began
+                struck = len(account.struck) + (len(turmoil.told.struck) if turmoil else 0)
+                return account.seconds >= seconds or (cards is not None and struck >= cards)
+
+            turmoil: Turmoil | None = None
+            while not is_over():
+                watch(
+                    int(account.seconds),
+                    f"{len(account.struck)} faults, {len(account.violations)} violations",
+                )
+                turmoil = Turmoil(world, f"chaos-{len(account.sessions) + 1}", deck, chance, journal)
+                told = await turmoil.live(is_over)
+                turmoil = None
+                account.sessions.append(told)
+                account.violations += told.complaints + await violations(world, told.account)
+            account.seconds = time.monotonic() - began
+
+
+def _at(ascending: list[float], share: float) -> float | None:
+    """The value below which this share lies."""
+    return round(ascending[min(len(ascending) - 1, int(share * len(ascending)))], 2) if ascending else None
