@@ -1,7 +1,6 @@
 """Every fault that there is, as a deck of cards in a fixed order; a seed says where in it one begins."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
 from random import Random
@@ -26,7 +25,7 @@ STEPS: Final = (
 )
 """Where the engine may be when it happens (execution.failpoint)."""
 
-SHORT: Final = 24  # cards of one run of the test: so far on begins the next seed
+SHORT: Final = 16  # cards of one run of the test: so far on begins the next seed
 
 
 class Target(StrEnum):
@@ -104,18 +103,34 @@ def every_card() -> list[Card]:
     return cards
 
 
-def dealt(seed: int) -> Iterator[Card]:
-    """Without end.  A seed goes on where a short run of the one before ended, so seeds in a row see every card."""
-    chance, cards = Random(seed), every_card()
-    place = seed * SHORT
-    while True:
-        yield _with_sizes(cards[place % len(cards)], chance)
-        place += 1
+class Deck:
+    """The cards from where this seed begins.
+
+    It goes on where a short run of the seed before ended, so a few seeds in a row see every card.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._chance = Random(seed)
+        self._cards = every_card()
+        self._place = seed * SHORT
+        self._returned: list[Card] = []
+        self.played = 0
+
+    def deal(self) -> Card:
+        self.played += 1
+        if self._returned:
+            return self._returned.pop()
+        card = self._cards[self._place % len(self._cards)]
+        self._place += 1
+        return _with_sizes(card, self._chance)
+
+    def put_back(self, card: Card) -> None:
+        """It could not be played: it is the next."""
+        self.played -= 1
+        self._returned.append(card)
 
 
 def _with_sizes(card: Card, chance: Random) -> Card:
-    from dataclasses import replace
-
     match card.kind:
         case Kind.FREEZE:
             return replace(card, seconds=round(chance.uniform(2.0, 10.0), 1))

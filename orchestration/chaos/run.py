@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from orchestration.chaos.deck import Card, dealt
+from orchestration.chaos.deck import Card, Deck
 from orchestration.chaos.turmoil import Told, Turmoil
 from orchestration.chaos.verdict import violations
 from orchestration.chaos.world import private_world
@@ -81,28 +81,22 @@ async def _run(folder: Path, account: Account, seconds: float, cards: int | None
     this = asyncio.current_task()
     assert this is not None, "a coroutine that runs is in a task"
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # as Ctrl-C does
-    deck, chance = dealt(account.seed), Random(account.seed)
+    deck, chance = Deck(account.seed), Random(account.seed)
     async with private_world(folder) as world:
         account.orders_each = world.wanted.height
         with (folder / "faults.jsonl").open("w") as journal:
             began = time.monotonic()
 
             def is_over() -> bool:
-                account.seconds = time.monotonic() - began
-                struck = len(account.struck) + (len(turmoil.told.struck) if turmoil else 0)
-                return account.seconds >= seconds or (cards is not None and struck >= cards)
+                done_s, faults = time.monotonic() - began, len(account.struck)
+                watch(int(done_s), f"{faults} faults, {len(account.violations)} violations")
+                return done_s >= seconds or (cards is not None and deck.played >= cards)
 
-            turmoil: Turmoil | None = None
             while not is_over():
-                watch(
-                    int(account.seconds),
-                    f"{len(account.struck)} faults, {len(account.violations)} violations",
-                )
                 turmoil = Turmoil(world, f"chaos-{len(account.sessions) + 1}", deck, chance, journal)
-                told = await turmoil.live(is_over)
-                turmoil = None
-                account.sessions.append(told)
-                account.violations += told.complaints + await violations(world, told.account)
+                account.sessions.append(turmoil.told)
+                await turmoil.live(is_over)
+                account.violations += turmoil.told.complaints + await violations(world, turmoil.told.account)
             account.seconds = time.monotonic() - began
 
 

@@ -27,11 +27,12 @@ class Steps:
 
     def __init__(self) -> None:
         self._traps: list[Trap] = []
-        self._ended_at: list[float] = []  # of faults after which no bar was decided yet
+        self._faults = 0  # that go on now
+        self._well_since: float | None = None  # the last of them ended then, and no bar was decided yet
         self._bar = asyncio.Condition()
         self.last_bar_at = time.monotonic()
         self.recoveries_s: list[float] = []
-        """from the end of each fault until the next bar was decided"""
+        """from the moment when nothing is inflicted any more until the next bar is decided"""
 
     @asynccontextmanager
     async def heard(self, path: Path) -> AsyncIterator[None]:
@@ -42,11 +43,16 @@ class Steps:
         self._traps.append(trap)
 
     def take_away(self, trap: Trap) -> None:
-        with suppress(ValueError):  # it has sprung
+        with suppress(ValueError):  # an engine stands in it at this moment
             self._traps.remove(trap)
 
-    def fault_ended(self) -> None:
-        self._ended_at.append(time.monotonic())
+    def fault_begins(self) -> None:
+        self._faults += 1
+        self._well_since = None
+
+    def fault_ends(self) -> None:
+        self._faults -= 1
+        self._well_since = None if self._faults else time.monotonic()
 
     async def next_bar(self) -> None:
         async with self._bar:
@@ -55,8 +61,9 @@ class Steps:
     async def trading_goes_on(self) -> None:
         """A bar was decided, or the session is over: whatever was wrong has been got over."""
         self.last_bar_at = now = time.monotonic()
-        self.recoveries_s += [now - at for at in self._ended_at]
-        self._ended_at.clear()
+        if self._well_since is not None:
+            self.recoveries_s.append(now - self._well_since)
+            self._well_since = None
         async with self._bar:
             self._bar.notify_all()
 

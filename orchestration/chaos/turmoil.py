@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TextIO
@@ -12,7 +12,7 @@ from typing import Final, TextIO
 from data import bus
 from execution.exchange.control import ExchangeControl
 from execution.exchange.faults import FaultKind
-from orchestration.chaos.deck import Card, Kind, Target
+from orchestration.chaos.deck import Card, Deck, Kind, Target
 from orchestration.chaos.lives import Lives
 from orchestration.chaos.steps import Steps, Trap
 from orchestration.chaos.strikes import Ending, Strikes
@@ -20,6 +20,7 @@ from orchestration.chaos.world import CAPITAL, World
 
 AT_ONCE: Final = 3  # faults that may overlap
 BREATH_EVERY: Final = 6  # cards, after which a bar must be decided: a world that only fails shows nothing
+SESSION_CARDS: Final = 24  # then it is traded to its end in peace, and judged
 GAP_S: Final = (0.02, 0.3)  # between one fault and the next
 STUCK_AFTER_S: Final = (
     60.0  # without a bar: the longest freeze and every time-out behind it are over long before
@@ -48,11 +49,9 @@ class Told:
 class Turmoil:
     """One session of one account."""
 
-    def __init__(
-        self, world: World, account: str, cards: Iterator[Card], chance: Random, journal: TextIO
-    ) -> None:
+    def __init__(self, world: World, account: str, deck: Deck, chance: Random, journal: TextIO) -> None:
         self._world = world
-        self._cards = cards
+        self._deck = deck
         self._chance = chance
         self._journal = journal
         self._steps = Steps()
@@ -61,7 +60,7 @@ class Turmoil:
         self._free = asyncio.Semaphore(AT_ONCE)
         self.told = Told(account)
 
-    async def live(self, until: Callable[[], bool]) -> Told:
+    async def live(self, until: Callable[[], bool]) -> None:
         """Trade the session whole; no fault is begun any more once `until` says so."""
         began = time.monotonic()
         url = self._world.exchange_url
@@ -87,15 +86,14 @@ class Turmoil:
         self.told.engines = self._lives.started
         self.told.complaints += self._lives.complaints
         self.told.seconds = time.monotonic() - began
-        return self.told
 
     async def _play(self, strikes: Strikes, until: Callable[[], bool]) -> None:
         """Cards one after the other, a few at a time, with a breath now and then."""
         async with asyncio.TaskGroup() as faults:
             played = 0
-            while not until():
+            while played < SESSION_CARDS and not until():
                 await self._free.acquire()
-                faults.create_task(self._strike(strikes, next(self._cards)))
+                faults.create_task(self._strike(strikes, self._deck.deal()))
                 played += 1
                 if played % BREATH_EVERY == 0:
                     await self._steps.next_bar()
@@ -125,21 +123,32 @@ class Turmoil:
         try:
             await trap.sprung.wait()
         finally:
-            self._steps.take_away(trap)
+            if not trap.sprung.is_set():  # the session ended before any engine came here
+                self._steps.take_away(trap)
+                self._deck.put_back(card)
             for ending in endings:
-                await ending
-                self._steps.fault_ended()
+                await self._see_out(card, ending)
 
     async def _carry_out(self, strikes: Strikes, card: Card, engine: int | None) -> None:
-        ending = await self._begin(strikes, card, engine)
-        await ending
-        self._steps.fault_ended()
+        await self._see_out(card, await self._begin(strikes, card, engine))
+
+    async def _see_out(self, card: Card, ending: Ending) -> None:
+        """A server that was killed comes back by itself: that is part of the recovery, not of the fault."""
+        if card.kind is Kind.KILL:
+            self._steps.fault_ends()
+            await ending
+            return
+        try:
+            await ending
+        finally:
+            self._steps.fault_ends()
 
     async def _begin(self, strikes: Strikes, card: Card, engine: int | None) -> Ending:
         self.told.struck.append(card)
         line = {"at": time.time(), "account": self.told.account, "fault": str(card), "seconds": card.seconds}
         self._journal.write(json.dumps(line) + "\n")
         self._journal.flush()
+        self._steps.fault_begins()
         return await strikes.begin(card, engine)
 
     async def _end_what_is_stuck(self) -> None:

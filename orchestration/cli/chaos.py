@@ -1,21 +1,52 @@
-"""`slipway chaos`: what can go wrong with an order does, again and again."""
+"""`slipway chaos`: what can go wrong with an order does, again and again, to real processes or in made-up worlds."""
 
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.render import JsonOption, progress, show_one
+from data.errors import UsageError
+from orchestration.cli.render import JsonOption, log_to_stderr, progress, show_one
 
 if TYPE_CHECKING:
     from execution.simulation.world import Outcome
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, invoke_without_command=True)
 
 
 @app.callback()
-def chaos() -> None:
-    """A group, although it has one command so far."""
+def chaos(
+    context: typer.Context,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="How long faults strike real processes, in a world of their own."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Where in the deck of faults to begin.")] = 0,
+    as_json: bool = JsonOption,
+) -> None:
+    """Sessions are traded while engines and servers are killed, frozen, cut off and emptied; then each is judged."""
+    if context.invoked_subcommand is not None:
+        return
+    if minutes is None:
+        raise UsageError(
+            "it is not said how long faults are to strike", "Add --minutes 10, or say `simulate`."
+        )
+    raise typer.Exit(_for_real(60.0 * minutes, seed, as_json))
+
+
+def _for_real(seconds: float, seed: int, as_json: bool) -> int:
+    from orchestration.chaos.run import run
+
+    log_to_stderr()
+    with progress("Faults") as told:
+        account = run(
+            seconds, seed, watch=lambda done_s, what: told(min(done_s, int(seconds)), int(seconds), what)
+        )
+    figures = account.figures()
+    if not as_json and not account.violations:
+        figures |= {"violations": "none", "evidence": "nothing to keep"}
+    show_one(figures, title=f"Chaos, seed {seed}", as_json=as_json)
+    return 1 if account.violations else 0
 
 
 @app.command()

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis
-from redis_proxy import Mode, RedisProxy, redis_proxy
 from streams import MINUTE_US, OPEN_US, bars_in, ticks_in, trade
 from websockets_on_loopback import until
 
@@ -17,6 +16,7 @@ from execution.feeds.continuity import Line
 from execution.feeds.contract import FinishedBar
 from execution.feeds.publisher import Publisher
 from execution.feeds.status import FeedStatus, read_status
+from infra.proxy.wire import Proxy, WireFault
 
 
 def line(number: int) -> Line:
@@ -28,7 +28,7 @@ def told(client: redis.Redis) -> list[int]:
 
 
 @asynccontextmanager
-async def publishing_through(proxy: RedisProxy) -> AsyncIterator[Publisher]:
+async def publishing_through(proxy: Proxy) -> AsyncIterator[Publisher]:
     connection = bus.connect_async(proxy.url)
     publisher = Publisher("test", connection)
     running = asyncio.create_task(publisher.run())
@@ -43,27 +43,26 @@ async def publishing_through(proxy: RedisProxy) -> AsyncIterator[Publisher]:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("mode", ["cut", "frozen", "deaf"])
-def test_bars_wait_for_redis_and_arrive_once_and_in_order(redis_url: str, mode: Mode) -> None:
-    """`deaf` is the hard one: the batch arrives, and its answer is lost."""
+@pytest.mark.parametrize("fault", [WireFault.CUT, WireFault.BLACKHOLE, WireFault.DEAF])
+def test_bars_wait_for_redis_and_arrive_once_and_in_order(redis_url: str, fault: WireFault) -> None:
+    """A deaf wire is the hard one: the batch arrives, and its answer is lost."""
 
     async def run() -> None:
-        async with redis_proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
+        async with Proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
             with redis.Redis.from_url(redis_url) as client:
                 await publisher.tell(line(0))
                 await until(lambda: told(client) == [0], "the first bar")
-                proxy.set(mode)
-                for number in range(1, 4):
-                    await publisher.tell(line(number))
-                    await publisher.tell(trade(OPEN_US + number, 10.0))
-                if mode == "deaf":
-                    await until(lambda: 3 in told(client), "the batch whose answer is lost")
-                await until(lambda: publisher.counted["ticks lost"] > 0, "the loss is noticed")
-                proxy.set("open")
+                async with proxy.during(fault):
+                    for number in range(1, 4):
+                        await publisher.tell(line(number))
+                        await publisher.tell(trade(OPEN_US + number, 10.0))
+                    if fault is WireFault.DEAF:
+                        await until(lambda: 3 in told(client), "the batch whose answer is lost")
+                    await until(lambda: publisher.counted["ticks lost"] > 0, "the loss is noticed")
                 await publisher.tell(line(4))
                 await until(lambda: told(client)[-1] == 4, "the last bar")
                 # What was frozen on its way may still arrive behind the question whether it did: twice, never not.
-                heard = list(dict.fromkeys(told(client))) if mode == "frozen" else told(client)
+                heard = list(dict.fromkeys(told(client))) if fault is WireFault.BLACKHOLE else told(client)
                 assert heard == [0, 1, 2, 3, 4]
 
     asyncio.run(run())
@@ -72,14 +71,13 @@ def test_bars_wait_for_redis_and_arrive_once_and_in_order(redis_url: str, mode: 
 @pytest.mark.full
 def test_a_frozen_redis_never_holds_the_feed(redis_url: str) -> None:
     async def run() -> float:
-        async with redis_proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
+        async with Proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
             await publisher.tell(line(0))
-            proxy.set("frozen")
-            started = asyncio.get_running_loop().time()
-            for number in range(publishing.WAITING_MAX + 5_000):
-                await publisher.tell(trade(OPEN_US + number, 10.0))
-            took_s = asyncio.get_running_loop().time() - started
-            proxy.set("open")
+            async with proxy.during(WireFault.BLACKHOLE):
+                started = asyncio.get_running_loop().time()
+                for number in range(publishing.WAITING_MAX + 5_000):
+                    await publisher.tell(trade(OPEN_US + number, 10.0))
+                took_s = asyncio.get_running_loop().time() - started
         assert publisher.counted["ticks lost"] > 5_000 - 1
         return took_s
 
@@ -92,15 +90,15 @@ def test_a_status_is_there_while_it_is_renewed_and_redis_answers(redis_url: str)
     told = FeedStatus("live", OPEN_US, "", 1, 0, 0, {"AAA": OPEN_US}, {})
 
     async def run() -> None:
-        async with redis_proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
+        async with Proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
             connection = bus.connect_async(proxy.url)
             assert await read_status(connection, "test") is None
             await publisher.tell_status(told, keep_s=100)
             assert await read_status(connection, "test") == told
             await publisher.tell_status(told, keep_s=1)
             assert 0 < await connection.pttl(bus.feed("test")) <= 1_000
-            proxy.set("cut")
-            assert await read_status(connection, "test") is None
+            async with proxy.during(WireFault.CUT):
+                assert await read_status(connection, "test") is None
             await connection.aclose()
 
     asyncio.run(run())
@@ -109,7 +107,7 @@ def test_a_status_is_there_while_it_is_renewed_and_redis_answers(redis_url: str)
 @pytest.mark.full
 def test_a_redis_that_was_emptied_gets_what_comes_next(redis_url: str) -> None:
     async def run() -> None:
-        async with redis_proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
+        async with Proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
             with redis.Redis.from_url(redis_url) as client:
                 await publisher.tell(line(0))
                 await until(lambda: told(client) == [0], "the first bar")
@@ -123,7 +121,7 @@ def test_a_redis_that_was_emptied_gets_what_comes_next(redis_url: str) -> None:
 @pytest.mark.full
 def test_streams_are_bounded_and_everything_goes_out_before_the_end(redis_url: str) -> None:
     async def run() -> None:
-        async with redis_proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
+        async with Proxy(redis_url) as proxy, publishing_through(proxy) as publisher:
             for number in range(bus.MARKET_DATA_LENGTH + 2_000):
                 await publisher.tell(trade(OPEN_US + number, 10.0))
 
