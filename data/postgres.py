@@ -90,15 +90,23 @@ class Connections:
     wait with asyncio.wait_for, which on Python 3.11 can swallow the cancellation of the waiting task.
     """
 
-    def __init__(self, size: int, database_url: str | None = None) -> None:
+    def __init__(
+        self, size: int, database_url: str | None = None, *, idle_in_transaction_s: float = 0.0
+    ) -> None:
+        """`idle_in_transaction_s`: whoever is silent in a transaction for longer is cut off, and its locks are free."""
         self._size = size
         self._url = database_url
+        self._idle_in_transaction_ms = round(1000 * idle_in_transaction_s)  # to Postgres, too, 0 is for ever
         self._free: asyncio.LifoQueue[psycopg.AsyncConnection[DictRow]] = asyncio.LifoQueue()
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         for _ in range(self._size):
-            self._free.put_nowait(await self._open.enter_async_context(connect_async(self._url)))
+            connection = await self._open.enter_async_context(connect_async(self._url))
+            await connection.execute(
+                f"set idle_in_transaction_session_timeout = {self._idle_in_transaction_ms}"
+            )
+            self._free.put_nowait(connection)
         return self
 
     async def __aexit__(self, *error: Any) -> None:

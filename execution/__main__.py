@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import psycopg
 import uvloop
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from data.errors import SlipwayError
 from execution.feeds.opening import VENDORS
@@ -58,7 +59,7 @@ def serve(asked: Assignment) -> int:
         first = _first_of(group)
         print(f"error: {first}", file=sys.stderr)
         code = first.exit_code
-    except* psycopg.OperationalError as group:
+    except* (psycopg.OperationalError, IdleInTransactionSessionTimeout) as group:
         reason = str(_first_of(group)).strip().partition("\n")[0]
         print(f"error: Postgres went away: {reason}. Start again; nothing is lost.", file=sys.stderr)
         code = 1

@@ -76,7 +76,10 @@ async def run(asked: Assignment) -> None:
         )
         with connect() as connection:
             ensure_account(connection, asked.account, execution.broker, cash)
-        pool = await stack.enter_async_context(Connections(CONNECTIONS))
+        # One that is frozen while it holds the lease's row must not keep out who takes over.
+        pool = await stack.enter_async_context(
+            Connections(CONNECTIONS, idle_in_transaction_s=lease.DEAD_AFTER_S)
+        )
         async with pool.lend() as connection_:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
         reach("after_takeover")

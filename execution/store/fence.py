@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 
 from data.errors import Refused
 from data.postgres import Connections
+from execution.failpoint import reach
 
 Row = dict[str, Any]
 
@@ -37,6 +38,7 @@ class Fence:
             lease = await one_row(connection, f"{_LEASE} for share", [self.account])
             if lease is None or lease["epoch"] != self.epoch:
                 raise self._taken(lease)
+            reach("in_transaction")
             yield connection
         self.written.set()
 

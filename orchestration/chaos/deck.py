@@ -14,6 +14,7 @@ STEPS: Final = (
     "before_intent",
     "after_intent",
     "after_hint",
+    "in_transaction",
     "after_claim",
     "after_send",
     "before_question",

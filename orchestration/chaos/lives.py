@@ -1,8 +1,8 @@
 """The engines of one account: one is started whenever none lives, until the session is over."""
 
 import asyncio
+import json
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,8 @@ import psycopg
 
 from data.errors import Unavailable
 from data.postgres import connect
+from data.settings import ROOT
+from infra.local import services
 from infra.local.embedded import WITH_PARENT
 from infra.local.processes import ProcessId
 from orchestration.chaos.world import SESSION, World
@@ -48,6 +50,9 @@ class Lives:
         self._alive: set[Life] = set()
         self._ended = asyncio.Event()
         self._watches: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+        self._standby: Life | None = None
+        self._loaded = 0
         self.started = 0
         self.complaints: list[str] = []
 
@@ -63,28 +68,39 @@ class Lives:
                 over = await self._is_over()
                 await asyncio.sleep(PAUSE_S)
 
-    async def start(self, *more: str) -> Life:
+    async def start(self, *more: str) -> None:
         """One more, whatever lives already."""
-        self.started += 1
-        log = self._folder / f"{self._account}-{self.started}.log"
-        day = SESSION.isoformat()
-        command = [*WITH_PARENT, sys.executable, "-m", "execution", "--account", self._account]
-        command += ["--first", day, "--last", day, "--exit-when-done", *more]
+        async with self._turn:
+            life = self._standby or await self._load()
+            self._standby = None
+            self.started += 1
+            self._alive.add(life)
+            watch = asyncio.create_task(self._watch(life))
+            self._watches.add(watch)
+            watch.add_done_callback(self._watches.discard)
+            day = SESSION.isoformat()
+            arguments = ["--account", self._account, "--first", day, "--last", day, "--exit-when-done", *more]
+            assert life.process.stdin is not None, "it was opened as a pipe"
+            life.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+            life.process.stdin.close()
+            self._standby = await self._load()
+
+    async def _load(self) -> Life:
+        """An engine that waits to be told what to trade."""
+        self._loaded += 1
+        log = self._folder / f"{self._account}-{self._loaded}.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                *WITH_PARENT,
+                *services.python("orchestration.chaos.standby"),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                cwd=ROOT,
                 env=self._environment,
                 start_new_session=True,
             )
-        life = Life(process, log, ProcessId.of(process.pid))
-        self._alive.add(life)
-        watch = asyncio.create_task(self._watch(life))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
-        return life
+        return Life(process, log, ProcessId.of(process.pid))
 
     def send(self, number: signal.Signals, pid: int | None = None) -> None:
         """To the engine of this pid, or to all."""
@@ -94,6 +110,9 @@ class Lives:
 
     async def end(self) -> None:
         """Kill what is left."""
+        if self._standby is not None:
+            self._standby.send(signal.SIGKILL)
+            await self._standby.process.wait()
         self.send(signal.SIGKILL)
         while self._watches:
             await asyncio.wait(self._watches)

@@ -18,8 +18,8 @@ from orchestration.chaos.steps import Steps, Trap
 from orchestration.chaos.strikes import Ending, Strikes
 from orchestration.chaos.world import CAPITAL, World
 
-AT_ONCE: Final = 3  # faults that may overlap
-BREATH_EVERY: Final = 6  # cards, after which a bar must be decided: a world that only fails shows nothing
+AT_ONCE: Final = 4  # faults that may overlap
+BREATH_EVERY: Final = 8  # cards, after which a bar must be decided: a world that only fails shows nothing
 SESSION_CARDS: Final = 24  # then it is traded to its end in peace, and judged
 GAP_S: Final = (0.02, 0.3)  # between one fault and the next
 STUCK_AFTER_S: Final = (

@@ -1,40 +1,13 @@
 """An engine whose clock on the wall is wrong by an hour trades as if it were right."""
 
 import re
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from desk import Desk
+from steps import TIMEOUT_S, asked_at_every_step
 
 from data.settings import ROOT
-
-TIMEOUT_S = 60
-
-
-@contextmanager
-def asked_at_every_step(path: Path, first: str) -> Iterator[list[str]]:
-    """Tells engines `first` at their first step and `go` at all others; yields the steps."""
-    steps: list[str] = []
-
-    def converse(listener: socket.socket) -> None:
-        engine, _ = listener.accept()
-        with engine, engine.makefile() as lines:
-            for line in lines:
-                engine.sendall(f"{'go' if steps else first}\n".encode())
-                steps.append(line.split()[1])
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        thread = threading.Thread(target=converse, args=(listener,), daemon=True)
-        thread.start()
-        yield steps
-        thread.join(TIMEOUT_S)
-        assert not thread.is_alive()
 
 
 def test_what_trades_reads_no_other_clock() -> None:
@@ -53,7 +26,8 @@ def test_a_clock_that_jumps_by_an_hour_changes_nothing(
 ) -> None:
     path = tmp_path / "steps.sock"
     monkeypatch.setenv("SLIPWAY_FAILPOINT_SOCKET", str(path))
-    with asked_at_every_step(path, f"jump {seconds}") as steps:
+    jump_once = iter([f"jump {seconds}"])
+    with asked_at_every_step(path, lambda _: next(jump_once, "go")) as steps:
         with desk.engine("--exit-when-done") as engine:
             _, said = engine.communicate(timeout=TIMEOUT_S)
         assert engine.returncode == 0, said.decode()
@@ -68,6 +42,6 @@ def test_an_engine_whose_test_is_over_does_not_trade_on(
 ) -> None:
     path = tmp_path / "steps.sock"
     monkeypatch.setenv("SLIPWAY_FAILPOINT_SOCKET", str(path))
-    with asked_at_every_step(path, "over"), desk.engine("--exit-when-done") as engine:
+    with asked_at_every_step(path, lambda _: "over"), desk.engine("--exit-when-done") as engine:
         engine.communicate(timeout=TIMEOUT_S)
     assert engine.returncode == -9
