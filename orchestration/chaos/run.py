@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import tempfile
@@ -11,15 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
+from data.settings import DataSettings
+from infra.local.orphans import end_orphans
+from infra.local.processes import ProcessId, read_pid_file, write_pid_file
+from infra.local.site import Site
 from orchestration.chaos.deck import Card, Deck
 from orchestration.chaos.turmoil import Told, Turmoil
 from orchestration.chaos.verdict import violations
 from orchestration.chaos.world import private_world
 
+PREFIX: Final = "slipway-chaos-"
+RUNNER: Final = "runner.json"  # whose world it is
+VERDICT: Final = "verdict.json"
 Watch = Callable[[int, str], None]  # seconds so far, and a word about it
 
 
@@ -63,7 +71,10 @@ def run(
 
     The folder of the world is kept when something was violated.
     """
-    folder = Path(tempfile.mkdtemp(prefix="slipway-chaos-"))
+    end_what_was_left()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    if this := ProcessId.of(os.getpid()):
+        write_pid_file(folder / RUNNER, this)
     account = Account(seed)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -71,10 +82,21 @@ def run(
     finally:
         if account.violations:
             account.evidence = folder
-            (folder / "verdict.json").write_text(json.dumps(account.figures(), indent=2))
+            (folder / VERDICT).write_text(json.dumps(account.figures(), indent=2))
         else:
             shutil.rmtree(folder, ignore_errors=True)
     return account
+
+
+def end_what_was_left() -> None:
+    """End the servers of runs that were killed, and remove their worlds; evidence stays."""
+    for runner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{RUNNER}"):
+        folder = runner.parent
+        if folder.stat().st_uid != os.geteuid() or read_pid_file(runner) is not None:
+            continue
+        end_orphans(Site(DataSettings(state_dir=folder)))
+        if not (folder / VERDICT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _run(folder: Path, account: Account, seconds: float, cards: int | None, watch: Watch) -> None:

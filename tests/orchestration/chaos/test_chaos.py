@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from data.settings import ROOT
 from infra.local.processes import working_in
 from orchestration.chaos.deck import SHORT
-from orchestration.chaos.run import run
+from orchestration.chaos.run import end_what_was_left, run
 
 pytestmark = pytest.mark.full
 
@@ -33,8 +34,11 @@ def test_todays_faults_lose_and_double_nothing() -> None:
     assert figures["orders"] >= 30 * figures["sessions"], "a session that hardly trades proves little"
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
-def test_it_cleans_up_behind_itself_when_it_is_stopped(signal_: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_behind_of_a_run_that_was_stopped(
+    signal_: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was killed could not clean up: the next run does."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "orchestration.cli", "chaos", "--minutes", "2"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as process:
@@ -46,6 +50,9 @@ def test_it_cleans_up_behind_itself_when_it_is_stopped(signal_: signal.Signals, 
         folder = next(tmp_path.glob("slipway-chaos-*"))
         process.send_signal(signal_)
         assert process.wait(30) != 0
+    if signal_ is signal.SIGKILL:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        end_what_was_left()
     assert list(working_in(folder / "postgres" / "data")) == []
     assert not folder.exists()
     assert mentioned(str(folder)) == []
