@@ -13,6 +13,8 @@ BAR: Final = "b"
 CORRECTION: Final = "c"
 TICK: Final = "t"
 OF: Final = "of"  # how many bars the instant has; a replay knows, a live feed does not
+FEED: Final = "feed"
+SEQ: Final = "seq"  # the exchange's last event that a bar includes
 BACKFILLED: Final = "backfilled"  # there when a bar comes from history, later than it would have come live
 
 # A live feed names no exchange whose events an engine would have to wait for.
@@ -23,16 +25,16 @@ Fields = dict[str | bytes, str | bytes | int]
 
 def bar_entry(bar: Bar, feed: str, seq: int = NO_EVENTS, *, of: int = 0, backfilled: bool = False) -> Fields:
     """A finished bar, one `of` so many, 0 where nobody knows; `seq` is the exchange's last event that it includes."""
-    fields: Fields = {BAR: encode_bar(bar), "feed": feed, "seq": seq, OF: of}
+    fields: Fields = {BAR: encode_bar(bar), FEED: feed, SEQ: seq, OF: of}
     return {**fields, BACKFILLED: 1} if backfilled else fields
 
 
 def correction_entry(bar: Bar, feed: str) -> Fields:
-    return {CORRECTION: encode_bar(bar), "feed": feed, "seq": NO_EVENTS}
+    return {CORRECTION: encode_bar(bar), FEED: feed, SEQ: NO_EVENTS}
 
 
 def tick_entry(tick: Tick, feed: str) -> Fields:
-    return {TICK: encode_tick(tick), "feed": feed, "seq": NO_EVENTS}
+    return {TICK: encode_tick(tick), FEED: feed, SEQ: NO_EVENTS}
 
 
 def price_message(symbol: str, ts_us: int, last: float) -> str:

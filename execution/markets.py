@@ -142,7 +142,7 @@ class LivePlace:
         self._asked, self._floor = asked, floor
         symbols = sorted({symbol for deployed in floor.deployed for symbol in deployed.universe})
         wanted = Wanted(asked.vendor, tuple(symbols), floor.deployed[0].timeframe, asked.speed, asked.start)
-        self._live: list[LiveFeed] = open_feeds(wanted, floor.redis)
+        self._live: list[LiveFeed] = open_feeds(wanted, bus.nearest())
         self._told = 0
 
     @property

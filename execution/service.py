@@ -18,8 +18,10 @@ from data.control import ensure_account
 from data.errors import Refused
 from data.postgres import Connections, connect
 from data.settings import get_settings
+from data.swift import LATER_S, Link
 from execution import lease
 from execution.announce import announce
+from execution.bars import Bars
 from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
 from execution.clock import MachineClock
@@ -93,11 +95,16 @@ async def run(asked: Assignment) -> None:
         books = [book for one in deployed for book in one.books(asked.account)]
         floor = Floor(deployed, books, store, exchange, redis, epoch)
         place = _place(asked, floor)
-        engine = Engine(Roster(books), place.acks, place.patience_s)
+        engine = Engine(Roster(books), place.patience_s)
+        nearest = bus.nearest()
+        telling = Link(nearest, name=f"telling.{asked.account}", answers_after_s=LATER_S)
+        hearing_bars, hearing_hints = (
+            Link(nearest, name=f"{what}.{asked.account}") for what in ("bars", "hints")
+        )
         desk = OrderDesk(
             store,
             broker,
-            RedisHints(redis, asked.account),
+            RedisHints(asked.account, epoch, hearing_hints, telling),
             RedisWakes(redis, asked.account),
             MachineClock(),
             execution,
@@ -107,20 +114,31 @@ async def run(asked: Assignment) -> None:
             runs = {one.hash: await _run_of(store, one, asked, snapshot) for one in deployed}
             async with asyncio.TaskGroup() as tasks:
                 stopping = _stop_on_signals(tasks)
+                for link in (telling, hearing_bars, hearing_hints):
+                    tasks.create_task(link.run())
                 await desk.start(tasks)
                 async with desk.ledger.handing_over(engine):
                     await place.prepare(runs)
                     refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
                 desk.serve(tasks)
-                at_work = tasks.create_task(engine.run(place.feeds, desk, redis, place.move))
+                bars = Bars(
+                    place.feeds,
+                    engine.roster.symbols,
+                    asked.account,
+                    epoch,
+                    hearing_bars,
+                    telling,
+                    place.acks,
+                )
+                at_work = tasks.create_task(engine.run(bars, desk, place.move))
                 tasks.create_task(announce(store, redis))
                 tasks.create_task(_heartbeat(store, engine, desk, place, runs))
-                market = tasks.create_task(place.run())
+                market = tasks.create_task(_tell(place, bars))
                 await asyncio.wait({market, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if market.done():
                     for artifact, row in runs.items():
-                        bars = int(row["bars"]) + engine.roster.bars_of(artifact)
-                        await store.standing.finish_run(row["id"], bars)
+                        decided = int(row["bars"]) + engine.roster.bars_of(artifact)
+                        await store.standing.finish_run(row["id"], decided)
                     _log.info("the market is over", instants=market.result())
                     if not asked.exit_when_done:
                         await stopping
@@ -134,6 +152,12 @@ async def run(asked: Assignment) -> None:
         finally:
             async with pool.lend() as connection_:
                 await lease.give_back(connection_, asked.account, epoch)
+
+
+async def _tell(place: Place, bars: Bars) -> int:
+    """Run the market once the engine hears it."""
+    await bars.ready()
+    return await place.run()
 
 
 def _place(asked: Assignment, floor: Floor) -> Place:

@@ -41,16 +41,12 @@ def main() -> int:
 
 async def run(wanted: Wanted) -> None:
     """Until SIGTERM or SIGINT."""
-    redis = bus.connect_async()
-    try:
-        feeds = open_feeds(wanted, redis)
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, _stop, feeds)
-        async with asyncio.TaskGroup() as tasks:
-            for feed in feeds:
-                tasks.create_task(feed.run())
-    finally:
-        await redis.aclose()
+    feeds = open_feeds(wanted, bus.nearest())
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, _stop, feeds)
+    async with asyncio.TaskGroup() as tasks:
+        for feed in feeds:
+            tasks.create_task(feed.run())
 
 
 def _stop(feeds: list[LiveFeed]) -> None:

@@ -8,10 +8,10 @@ from typing import Final
 import polars as pl
 import structlog
 
+from data.backoff import Backoff
 from data.bar import Bar, bars_of
 from data.errors import SlipwayError
 from data.sources import Source
-from execution.feeds.backoff import Backoff
 from execution.feeds.checking import fault_of_bar
 from execution.feeds.clock import Now
 from execution.feeds.continuity import Gap

@@ -4,6 +4,7 @@ Around the pure parts there is only this: connect, hear, ask history for what wa
 """
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,9 +14,9 @@ from typing import Final
 
 import structlog
 
+from data.backoff import Backoff
 from data.bar import Bar, Tick
 from execution.feeds.backfill import Backfill, History
-from execution.feeds.backoff import Backoff
 from execution.feeds.building import BarBuilder
 from execution.feeds.checking import TickChecker, Tolerance, fault_of_bar
 from execution.feeds.continuity import Continuity, Gap, Line
@@ -97,20 +98,23 @@ class LiveFeed:
 
     async def run(self) -> None:
         """Until `stop`, or the end of the stream."""
-        self._continuity = Continuity(self._grids, await self._publisher.told_before())
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(self._publisher.run())
+            self._continuity = Continuity(self._grids, await self._publisher.told_before())
             listening = tasks.create_task(self._listen(tasks))
             stopping = tasks.create_task(self._stopping.wait())
             others = [tasks.create_task(each) for each in (self._look(), self._report())]
             await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (listening, stopping, *others, *filter(None, [self._filling])):
                 task.cancel()
-            self._publisher.finish()
-            await asyncio.wait({telling}, timeout=GOODBYE_S)
+            with contextlib.suppress(
+                TimeoutError
+            ):  # Redis is away; what waits for it is lost with this process
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._publisher.gone_out()
+            self._state = "stopped"
+            await self._publisher.tell_status(self.status(), KEPT_S)
             telling.cancel()
-        self._state = "stopped"
-        await self._publisher.tell_status(self.status(), KEPT_S)
 
     def status(self) -> FeedStatus:
         now_us = self._stream.now_us()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from data import bus
 from data.bar import step
 from data.calendars import ROUND_THE_CLOCK
 from data.errors import UsageError
@@ -46,7 +45,7 @@ class Wanted:
     start: datetime | None = None  # of the same; now when nobody says
 
 
-def open_feeds(wanted: Wanted, redis: bus.AsyncRedis, settings: FeedSettings | None = None) -> list[LiveFeed]:
+def open_feeds(wanted: Wanted, redis_url: str, settings: FeedSettings | None = None) -> list[LiveFeed]:
     """Ready to run, one for each stream that the vendor needs."""
     settings = settings or FeedSettings()
     if not wanted.symbols:
@@ -59,7 +58,7 @@ def open_feeds(wanted: Wanted, redis: bus.AsyncRedis, settings: FeedSettings | N
             stream,
             {symbol: Grid(calendar or usual_calendar(symbol), wanted.timeframe) for symbol in stream.symbols},
             history,
-            Publisher(stream.name, redis, begins_anew=wanted.vendor == "synthetic"),
+            Publisher(stream.name, redis_url, begins_anew=wanted.vendor == "synthetic"),
             settings,
         )
         for stream in streams

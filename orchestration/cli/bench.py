@@ -205,6 +205,38 @@ def services(
     show(rows, title="Embedded services", as_json=as_json, empty="")
 
 
+@app.command()
+def latency(
+    rounds: Annotated[int, typer.Option(min=1, help="Of 500 ticks for each contestant.")] = 40,
+    pace_ms: Annotated[int, typer.Option(min=0, max=1000, help="Between a decision and the next tick.")] = 0,
+    as_json: bool = JsonOption,
+) -> None:
+    """A tick's way to a decision in another process, through Redis: ours, redis-py's, and C's on hiredis."""
+    from orchestration.benchmarks.latency import compare_latency
+
+    if not as_json:
+        console().print(f"One core for all, {rounds} rounds in turn. This takes some seconds.")
+    told = compare_latency(rounds, pace_ms)
+    rows = [
+        {
+            "way": each.name,
+            "ticks": each.ticks,
+            "p50_us": round(each.p50_us, 1),
+            "p99_us": round(each.p99_us, 1),
+            "p99_9_us": round(each.p999_us, 1),
+            "our_p50_over_theirs": round(each.our_p50_over_theirs, 2),
+            "our_p99_over_theirs": round(each.our_p99_over_theirs, 2),
+        }
+        for each in told.latencies
+    ]
+    if as_json:
+        print(json.dumps({"ways": rows, "left_out": told.left_out}))
+        return
+    show(rows, title="From a tick to a decision in another process", as_json=False, empty="")
+    if told.left_out:
+        console().print(told.left_out)
+
+
 def _show_contests(timed: "Sequence[Timed]", as_json: bool) -> None:
     show(_contests(timed), title="Speed", as_json=as_json, empty="")
 

@@ -9,6 +9,7 @@ from ctypes.util import find_library
 from typing import TYPE_CHECKING
 
 from data.settings import ROOT
+from orchestration.debian import install
 
 if TYPE_CHECKING:
     import pytest
@@ -85,9 +86,4 @@ def _install_browser() -> None:
     missing = [] if any(shutil.which(name) for name in CHROMIUM_NAMES) else ["chromium"]
     if find_library("atomic") is None:
         missing.append("libatomic1")  # the browser driver's own Node is linked against it
-    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
-        return
-    print(f"▸ installing {' and '.join(missing)} for the browser tests …", file=sys.stderr, flush=True)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *missing]):
-        subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False)
+    install(missing, "the browser tests")

@@ -45,12 +45,8 @@ async def live_feed(
     around: Surroundings | None = None,
     **settings: Any,
 ) -> AsyncIterator[LiveFeed]:
-    connection = bus.connect_async()
-    try:
-        publisher = Publisher(stream.name, connection)
-        yield LiveFeed(stream, grids, asked_of(history), publisher, FeedSettings(**settings), around)
-    finally:
-        await connection.aclose()
+    publisher = Publisher(stream.name)
+    yield LiveFeed(stream, grids, asked_of(history), publisher, FeedSettings(**settings), around)
 
 
 def asked_of(history: Any) -> History:

@@ -36,7 +36,7 @@ from streams import (
     status_in,
     ticks_in,
 )
-from websockets_on_loopback import until
+from waiting import until
 
 from data.bar import Bar, Tick, bars_of
 from data.errors import Refused, SlipwayError, UsageError

@@ -9,7 +9,7 @@ import pytest
 import redis
 from bybit_stream_server import ARGS_MAX, KNOWN, BybitStreamServer, book, bybit_stream, candle, trades
 from streams import MINUTE_US, OPEN_US, SECOND_US, bars_in, live_feed, no_history, ticks_in
-from websockets_on_loopback import until
+from waiting import until
 
 from data.bar import Bar, Tick
 from data.calendars import ROUND_THE_CLOCK

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 from streams import HALF_DAY, HOUR_US, MINUTE_US, OPEN_US, SECOND_US, us
 
+from data.backoff import Backoff
 from data.calendars import NEW_YORK, ROUND_THE_CLOCK
-from execution.feeds.backoff import Backoff
 from execution.feeds.clock import SteadyClock
 from execution.feeds.freshness import Freshness
 from execution.feeds.grid import Grid, Slot, micros, moment

@@ -5,28 +5,19 @@ from typing import Any
 
 import pytest
 from alpaca_stream_server import KEY_ID, SECRET, AlpacaStreamServer
-from websockets_on_loopback import until, websocket_server
+from waiting import until
+from websockets_on_loopback import websocket_server
 
-from data import bus
 from data.errors import UsageError
 from execution.feeds.opening import Wanted, open_feeds
 from execution.feeds.settings import FeedSettings
 
 
 def opened(vendor: str, *symbols: str, **settings: Any) -> list[str]:
-    async def run() -> list[str]:
-        redis = bus.connect_async("redis://127.0.0.1:9")
-        try:
-            return [
-                feed.name for feed in open_feeds(Wanted(vendor, symbols), redis, FeedSettings(**settings))
-            ]
-        finally:
-            await redis.aclose()
-
-    return asyncio.run(run())
+    feeds = open_feeds(Wanted(vendor, symbols), "redis://127.0.0.1:9", FeedSettings(**settings))
+    return [feed.name for feed in feeds]
 
 
-@pytest.mark.full
 def test_names_say_what_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_ALPACA_KEY_ID", KEY_ID)
     monkeypatch.setenv("SLIPWAY_ALPACA_SECRET", SECRET)
@@ -64,11 +55,10 @@ def test_alpacas_shares_and_coins_are_heard_on_sockets_of_their_own(
             websocket_server("/v2/iex", shares.serve) as at_shares,
             websocket_server("/v1beta3/crypto/us", coins.serve) as at_coins,
         ):
-            redis = bus.connect_async()
             wanted = Wanted("alpaca", ("AAPL", "BTC/USD"))
             # Two servers, so two addresses; each feed finds only the path that is its own.
             feeds = [
-                open_feeds(wanted, redis, FeedSettings(alpaca_url=url))[place]
+                open_feeds(wanted, redis_url, FeedSettings(alpaca_url=url))[place]
                 for place, url in enumerate((at_shares, at_coins))
             ]
             running = [asyncio.create_task(feed.run()) for feed in feeds]
@@ -78,6 +68,5 @@ def test_alpacas_shares_and_coins_are_heard_on_sockets_of_their_own(
             for feed in feeds:
                 feed.stop()
             await asyncio.gather(*running)
-            await redis.aclose()
 
     asyncio.run(run())

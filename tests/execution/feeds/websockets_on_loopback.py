@@ -1,6 +1,5 @@
 """A WebSocket server on this machine that follows a vendor's script, one connection at a time."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -33,13 +32,3 @@ async def websocket_server(path: str, serve: Serve) -> AsyncIterator[str]:
 
 def is_data(kind: WSMsgType) -> bool:
     return kind in (WSMsgType.TEXT, WSMsgType.BINARY)
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
-    """Look again and again; say what did not come true."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  what it looks at lies in another process
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"not within {seconds:g} s: {what}") from None
