@@ -72,8 +72,9 @@ class Engine:
                     await self.submit(intent, desk.gateway)
             if whole:
                 await desk.gateway.settled()
-                reach("after_bar")
             bars.done(bar for instant in whole for bar in instant)
+            if whole:
+                reach("after_bar")
 
     async def submit(self, intent: Intent, gateway: Gateway) -> bool:
         """Send what a book wants; it hears of a refusal at once."""
