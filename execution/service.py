@@ -24,7 +24,7 @@ from execution.announce import announce
 from execution.bars import Bars
 from execution.bells import RedisHints, RedisWakes
 from execution.broker.venue import venue
-from execution.clock import MachineClock
+from execution.clock import MachineClock, wall_us
 from execution.core.roster import Roster
 from execution.deployments import Deployment, StrategySource, common_terms
 from execution.engine import Engine
@@ -200,7 +200,7 @@ async def _run_of(store: Store, one: Deployment, asked: Assignment, snapshot: in
 
 
 def _begins(market: Live) -> date:
-    return (market.start or datetime.now(UTC)).date()
+    return (market.start or datetime.fromtimestamp(wall_us() / 1e6, UTC)).date()
 
 
 async def _heartbeat(
