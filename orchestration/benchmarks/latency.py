@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from orchestration.debian import install
 
 TICKS: Final = 500  # of one round
 OURS, REDIS_PY, IN_C = "slipway", "redis-py", "C on hiredis"
+WATCHED_S: Final = 0.5  # where others are at work
 Took = list[int]
 C_SOURCE: Final = Path(__file__).with_name("latency_peer.c")
 NO_C: Final = (
@@ -85,13 +87,22 @@ def compare_latency(rounds: int, pace_ms: int = 0) -> Comparison:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """Whoever is started inside stays on one core with us."""
+    """Whoever is started inside stays on one core with us, the one that others leave alone most."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
+    earlier = _idle_time()
+    time.sleep(WATCHED_S)
+    later = _idle_time()
+    os.sched_setaffinity(0, {max(before, key=lambda core: later[core] - earlier[core])})
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _idle_time() -> dict[int, int]:
+    """Of each core, in the kernel's ticks: the fifth column of its line in /proc/stat."""
+    rows = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+    return {int(row[0][3:]): int(row[4]) for row in rows if row[0][:3] == "cpu" and row[0] != "cpu"}
 
 
 def _compiled(folder: Path) -> Path | None:

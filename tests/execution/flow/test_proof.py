@@ -7,6 +7,7 @@ from desk import SESSION, Desk
 
 from data.postgres import connect
 from execution.__main__ import serve
+from execution.markets import Replay
 from execution.proof import differences, unexplained
 from execution.service import Assignment
 
@@ -24,7 +25,7 @@ def found(desk: Desk, change: str) -> tuple[set[str], list[str]]:
 
 
 def test_a_ledger_that_was_tampered_with_is_told_from_one_that_is_right(desk: Desk) -> None:
-    assert serve(Assignment(desk.account, SESSION, SESSION, exit_when_done=True)) == 0
+    assert serve(Assignment(desk.account, Replay(SESSION, SESSION), exit_when_done=True)) == 0
     assert found(desk, "select 1") == (set(), [])
 
     kinds, told = found(desk, "update positions set qty = qty + 1 where symbol = 'AAA'")
