@@ -50,7 +50,7 @@ class Control(Message):
 
 class ControlChange(Message):
     account: str = Field(min_length=1, max_length=64)
-    mode: Mode
+    mode: Literal["running", "paused", "killed"]
     reason: str = Field(
         min_length=3, max_length=500, description="for the record, and for whoever finds it later"
     )

@@ -303,6 +303,23 @@ def newest_session(connection: Connection[DictRow], dataset: str) -> date | None
     return found
 
 
+def unhealthy(
+    connection: Connection[DictRow], dataset: str, symbols: Sequence[str], until: date
+) -> dict[str, str]:
+    """The symbols whose newest session up to a day failed its checks, and what was found."""
+    rows = connection.execute(
+        "select s.symbol, c.session, c.findings from unnest(%(symbols)s::text[]) as s (symbol) cross join lateral ("
+        "  select session, quality, findings from catalog c where c.dataset = %(dataset)s and c.symbol = s.symbol "
+        "  and c.session <= %(until)s and c.until is null order by session desc limit 1) c where c.quality = 'failed'",
+        {"symbols": list(symbols), "dataset": dataset, "until": until},
+    ).fetchall()
+    return {
+        row["symbol"]: f"the bars of {row['symbol']} failed their checks on {row['session']}: "
+        + ", ".join(row["findings"])
+        for row in rows
+    }
+
+
 def refused(
     connection: Connection[DictRow], dataset: str, symbols: Sequence[str], first: date, last: date
 ) -> dict[tuple[str, date], tuple[str, ...]]:

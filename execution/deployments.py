@@ -5,7 +5,7 @@ file says.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Protocol
@@ -65,6 +65,10 @@ class StrategySource(Protocol):
         """What is to be traded now; Refused where it may not be."""
         ...
 
+    def may_open(self) -> Collection[str]:
+        """The hashes of what may open positions as of now: somebody may have retired one since it was loaded."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FromRegistry:
@@ -81,6 +85,10 @@ class FromRegistry:
                 f"Promote one: `./slipway promote STRATEGY --to {self.stage}`.",
             )
         return [load(str(version), version.artifact_hash) for version in found]
+
+    def may_open(self) -> Collection[str]:
+        with connect() as connection:
+            return {version.artifact_hash for version in versions(connection, self.stage)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,9 @@ class FromFile:
                 anchor=self.anchor,
             )
         ]
+
+    def may_open(self) -> Collection[str]:
+        return {deployed.hash for deployed in self.deployments()}
 
 
 def load(name: str, artifact_hash: str) -> Deployment:

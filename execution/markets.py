@@ -1,7 +1,7 @@
 """What an engine is put before: recorded sessions in lock-step, or a live feed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
@@ -82,6 +82,11 @@ class Place(Protocol):
     @property
     def move(self) -> Market | None: ...
 
+    @property
+    def clock_us(self) -> Callable[[], int] | None:
+        """The market's clock, where it is one that bars can be late by."""
+        ...
+
     async def prepare(self, runs: dict[str, Row]) -> None:
         """Bring every book to where it stands now; nothing is entered meanwhile."""
         ...
@@ -95,6 +100,7 @@ class ReplayPlace:
     """The engine and the exchange see a bar, and only then the next."""
 
     move: Market | None = None
+    clock_us: Callable[[], int] | None = None
     patience_s = PATIENCE_S
 
     def __init__(self, asked: Replay, floor: Floor, account: str) -> None:
@@ -158,10 +164,14 @@ class LivePlace:
     def move(self) -> Market | None:
         return self._move if self._floor.exchange is not None else None
 
+    @property
+    def clock_us(self) -> Callable[[], int] | None:
+        return self._now_us if self._asked.speed == 1.0 else None
+
     async def prepare(self, runs: dict[str, Row]) -> None:
         """From the newest finished bar; what the lake does not have yet is asked of the source."""
         floor = self._floor
-        now = datetime.fromtimestamp(min(feed.now_us() for feed in self._live) / 1e6, UTC)
+        now = datetime.fromtimestamp(self._now_us() / 1e6, UTC)
         if floor.exchange is not None:
             stands_us = (await floor.exchange.clock()).clock_us
             if stands_us is not None and stands_us > now.timestamp() * 1e6:
@@ -185,6 +195,9 @@ class LivePlace:
             for feed in self._live:
                 tasks.create_task(feed.run())
         return self._told
+
+    def _now_us(self) -> int:
+        return min(feed.now_us() for feed in self._live)
 
     async def _move(self, bars: Sequence[Bar]) -> int:
         self._told += 1

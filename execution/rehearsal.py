@@ -5,7 +5,7 @@ what research is compared with.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -15,11 +15,13 @@ from typing import Final
 import polars as pl
 
 from data.bar import Bar, bars_of
+from data.limits import NAMES, off
 from data.orders import ORDER_SCHEMA
 from execution.broker import BrokerFill
 from execution.broker.in_process import InProcessBroker
 from execution.core.book import Book, Owner, books_of
 from execution.core.intents import Intent
+from execution.core.risk import Conditions
 from execution.core.roster import Roster
 from execution.deployments import Deployment
 from execution.engine import Engine
@@ -30,14 +32,15 @@ from execution.flow.ports import Row
 from execution.settings import ExecutionSettings
 from execution.simulation.bus import Bus, SimulatedHints, SimulatedWakes
 from execution.simulation.chance import Chance, Faults
-from execution.simulation.database import Database, SimulatedStore
+from execution.simulation.database import Database
 from execution.simulation.process import Process, ProcessClock, Wall
+from execution.simulation.store import SimulatedStore
 from execution.simulation.virtual_time import VirtualLoop
 from execution.strategy import CostModel, Portfolio, Strategy
 
 ACCOUNT: Final = "rehearsal"
-NO_LIMITS: Final = ExecutionSettings(
-    order_notional_max=inf, position_notional_max=inf, gross_exposure_max=inf, intent_ttl_s=86_400.0
+NO_LIMITS: Final = ExecutionSettings(intent_ttl_s=86_400.0).model_copy(
+    update={name: off(name) for name in NAMES}
 )
 """Research has none; what an account allows is another question than whether two computations agree."""
 
@@ -76,6 +79,22 @@ def rehearse_strategy(
     return _frame(journal)
 
 
+class _Nothing:
+    """The surroundings of orders that nobody checks."""
+
+    def now_us(self) -> int:
+        return 0
+
+    def conditions(self, intent: Intent) -> Conditions:
+        return Conditions(now_us=0, price=None, data_age_s=0.0)
+
+    def prices(self) -> Mapping[str, float]:
+        return {}
+
+    def calendars(self) -> Collection[str]:
+        return ()
+
+
 @dataclass
 class _Journal:
     """Listens for the engine, and remembers."""
@@ -97,7 +116,7 @@ async def _serve(desk: OrderDesk, journal: _Journal, ready: asyncio.Event) -> No
         await desk.start(tasks)
         async with desk.ledger.handing_over(journal):
             ready.set()  # the books begin with nothing to recover
-        desk.serve(tasks)
+        await desk.serve(tasks)
 
 
 async def _trade(books: Sequence[Book], tape: Sequence[Bar], capital: float, costs: CostModel) -> _Journal:
@@ -142,6 +161,7 @@ def _desk(broker: InProcessBroker, books: Sequence[Book]) -> OrderDesk:
         SimulatedHints(bus, process),
         SimulatedWakes(bus, process),
         ProcessClock(wall),
+        _Nothing(),
         NO_LIMITS,
         books,
     )

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from data import bus, catalog
+from data import bus, catalog, trail
 from data.control import ensure_account
 from data.errors import Refused
 from data.postgres import Connections, connect
@@ -37,7 +37,9 @@ from execution.recovery import refuse_what_no_book_owns
 from execution.separation import strategies_for
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
+from execution.surroundings import BookSurroundings
 
+TRAIL_S: Final = 1.0  # within which a refusal is in the audit log
 GOODBYE_S: Final = 5.0  # for orders that are on their way when somebody wants us to end
 CONNECTIONS: Final = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
 
@@ -58,7 +60,8 @@ class Assignment:
 async def run(asked: Assignment) -> None:
     """Trade until the market is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
-    deployed = strategies_for(execution.broker, asked.market, asked.strategies).deployments()
+    strategies = strategies_for(execution.broker, asked.market, asked.strategies)
+    deployed = strategies.deployments()
     costs, _, _ = common_terms(deployed)
     if isinstance(asked.market, Replay):
         for one in deployed:
@@ -101,12 +104,16 @@ async def run(asked: Assignment) -> None:
         hearing_bars, hearing_hints = (
             Link(nearest, name=f"{what}.{asked.account}") for what in ("bars", "hints")
         )
+        surroundings = BookSurroundings(
+            deployed, strategies.may_open, books, execution.session_grace_s, place.clock_us
+        )
         desk = OrderDesk(
             store,
             broker,
             RedisHints(asked.account, epoch, hearing_hints, telling),
             RedisWakes(redis, asked.account),
             MachineClock(),
+            surroundings,
             execution,
             books,
         )
@@ -120,7 +127,10 @@ async def run(asked: Assignment) -> None:
                 async with desk.ledger.handing_over(engine):
                     await place.prepare(runs)
                     refuse_what_no_book_owns(books, await store.standing.positions(), asked.account)
-                desk.serve(tasks)
+                await surroundings.look()
+                await desk.serve(tasks)
+                tasks.create_task(surroundings.run(redis, place.feeds))
+                tasks.create_task(_keep_the_trail(asked.account))
                 bars = Bars(
                     place.feeds,
                     engine.roster.symbols,
@@ -203,6 +213,13 @@ def _begins(market: Live) -> date:
     return (market.start or datetime.fromtimestamp(wall_us() / 1e6, UTC)).date()
 
 
+async def _keep_the_trail(account: str) -> None:
+    """Copy what was refused, and what the guard did, into the audit log."""
+    while True:
+        await asyncio.to_thread(trail.enter, account)
+        await asyncio.sleep(TRAIL_S)
+
+
 async def _heartbeat(
     store: Store, engine: Engine, desk: OrderDesk, place: Place, runs: dict[str, Row]
 ) -> None:
@@ -212,7 +229,7 @@ async def _heartbeat(
             {
                 **engine.status(),
                 "feed": ", ".join(sorted(place.feeds)),
-                "mode": desk.switch.mode,
+                "mode": desk.carrier.mode,
                 "mismatches": desk.ledger.mismatches,
             },
             {

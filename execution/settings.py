@@ -5,8 +5,8 @@ from typing import Final, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from data.limits import NAMES, Limits
 from execution.core.bucket import Rate
-from execution.core.risk import Limits
 
 BrokerName = Literal["sim", "alpaca-paper", "alpaca-live"]
 
@@ -37,9 +37,29 @@ class ExecutionSettings(BaseSettings):
     request_timeout_s: float = 5.0
     reconcile_every_s: float = 30.0
     silence_s: float = Field(default=15.0, description="no event for so long with open orders: reconcile")
-    order_notional_max: float = 1_000_000.0
-    position_notional_max: float = 1_000_000.0
-    gross_exposure_max: float = 4_000_000.0
+    order_qty_max: float = Field(default=1_000_000.0, ge=0.0)
+    order_notional_max: float = Field(default=1_000_000.0, ge=0.0)
+    position_qty_max: float = Field(default=1_000_000.0, ge=0.0)
+    position_notional_max: float = Field(default=1_000_000.0, ge=0.0)
+    gross_exposure_max: float = Field(default=4_000_000.0, ge=0.0)
+    price_collar_bps: float = Field(
+        default=500.0, ge=0.0, description="between the price decided on and the newest"
+    )
+    duplicate_window_s: float = Field(
+        default=2.0, ge=0.0, description="same strategy, symbol, side and quantity"
+    )
+    orders_per_minute_max: float = Field(default=1_000.0, ge=0.0)
+    daily_loss_max: float = Field(default=float("inf"), ge=0.0, description="flattens and pauses the account")
+    data_age_max_s: float = Field(
+        default=300.0, ge=0.0, description="since the end of the symbol's newest bar"
+    )
+    restricted: float = Field(default=0.0, ge=0.0, le=1.0, description="1: nothing may be opened")
+    session_grace_s: float = Field(
+        default=60.0, ge=0.0, description="after the close, for what the last bar decided"
+    )
+    flatten_before_close_minutes: float | None = Field(
+        default=None, gt=0.0, description="be flat overnight; unset: hold"
+    )
 
     @property
     def rate(self) -> Rate:
@@ -48,4 +68,5 @@ class ExecutionSettings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.order_notional_max, self.position_notional_max, self.gross_exposure_max)
+        """Of an account for which nobody set others."""
+        return Limits(**{name: getattr(self, name) for name in NAMES})

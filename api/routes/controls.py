@@ -8,11 +8,13 @@ from api.errors import NotFound, responses
 from api.messages import Control, ControlChange
 from api.routing import authorised
 from api.security import Role
-from data.control import set_mode
+from data.control import MODE_AFTER, give
 from data.errors import UsageError
 
 router = authorised(Role.viewer, "control")
 trader_router = authorised(Role.trader, "control")
+
+_VERB_FOR = {mode: verb for verb, mode in MODE_AFTER.items()}
 
 
 @router.get("/control", summary="What an account is told to do", responses=responses(404))
@@ -22,17 +24,18 @@ async def control(account: AccountName, ledger: Ledger) -> Control:
     return await read.control(ledger, account)
 
 
-@trader_router.post("/control", summary="Run, pause or kill an account", responses=responses(404))
+@trader_router.post("/control", summary="Run, pause or kill an account", responses=responses(404, 409))
 async def change_control(body: ControlChange, house: House, who: Who) -> Control:
     """Durable when this answers: no risk-increasing order starts more than a second later.
 
-    `paused` keeps positions and sends only what reduces them; `killed` cancels, flattens and verifies.
+    `paused` keeps positions and sends only what reduces them; `killed` cancels, flattens and verifies.  A kill is
+    not paused, only ended.
     """
     try:
         changed = await asyncio.to_thread(
-            set_mode,
+            give,
             body.account,
-            body.mode,
+            _VERB_FOR[body.mode],
             actor=who.name,
             reason=body.reason,
             database_url=house.database_url,

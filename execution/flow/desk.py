@@ -9,15 +9,16 @@ from collections.abc import Sequence
 
 from execution.broker import Broker
 from execution.core.book import Book
+from execution.flow.carrier import Carrier
 from execution.flow.gateway import Gateway
-from execution.flow.killswitch import KillSwitch
+from execution.flow.guard import Guard
 from execution.flow.ledger import Ledger
-from execution.flow.ports import Clock, Hints, OrderStore, Wakes
+from execution.flow.ports import Clock, Hints, OrderStore, Surroundings, Wakes
 from execution.settings import ExecutionSettings
 
 
 class OrderDesk:
-    """Gateway, ledger and kill switch of one account."""
+    """Gateway, ledger, guard and carrier of commands of one account."""
 
     def __init__(
         self,
@@ -26,22 +27,26 @@ class OrderDesk:
         hints: Hints,
         wakes: Wakes,
         clock: Clock,
+        surroundings: Surroundings,
         settings: ExecutionSettings,
         books: Sequence[Book],
     ) -> None:
         self.ledger = Ledger(store, broker, clock, settings)
-        self.gateway = Gateway(store, broker, hints, clock, settings)
-        self.switch = KillSwitch(store, broker, self.gateway, self.ledger, wakes, clock, books)
+        self.guard = Guard(store, surroundings, settings)
+        self.gateway = Gateway(store, broker, hints, clock, self.guard.conditions, settings)
+        self.carrier = Carrier(store, broker, self.gateway, self.ledger, wakes, clock, books)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Returns when the ledger is equal to the broker's books and nothing that was decided before is unknown."""
         tasks.create_task(self.gateway.run())
-        tasks.create_task(self.switch.run())
+        tasks.create_task(self.carrier.run())
         await self.gateway.resolved()
         await self.ledger.equal_to_the_broker()
         self.gateway.open()
         await self.gateway.settled()
 
-    def serve(self, tasks: asyncio.TaskGroup) -> None:
-        """From here on what the broker says is entered as it comes."""
+    async def serve(self, tasks: asyncio.TaskGroup) -> None:
+        """From here on what the broker says is entered as it comes, and the day's loss is known."""
         tasks.create_task(self.ledger.run())
+        await self.guard.look()
+        tasks.create_task(self.guard.run())

@@ -5,7 +5,7 @@ quarantine, whether it has the order.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -16,6 +16,7 @@ from data.orders import OrderState
 from execution.broker import Broker, BrokerDown
 from execution.core.intents import Intent
 from execution.core.lifecycle import Accepted, Outcome, Rejected, Unknown, after_outcome
+from execution.core.risk import Conditions
 from execution.failpoint import reach
 from execution.flow.ports import Clock, Hints, OrderStore, Row, Wait
 from execution.settings import ExecutionSettings
@@ -33,21 +34,31 @@ class Gateway:
     """Sends the intents of one account."""
 
     def __init__(
-        self, store: OrderStore, broker: Broker, hints: Hints, clock: Clock, settings: ExecutionSettings
+        self,
+        store: OrderStore,
+        broker: Broker,
+        hints: Hints,
+        clock: Clock,
+        conditions: Callable[[Intent], Conditions],
+        settings: ExecutionSettings,
     ) -> None:
         self._store = store
         self._broker = broker
         self._hints = hints
         self._clock = clock
+        self._conditions = conditions
         self._settings = settings
+        self._limits = settings.limits
         self._open = asyncio.Event()
         self._at_work: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def submit(self, intent: Intent) -> str | None:
-        """Steps 2 and 3: make the intent durable, then hint.  Returns the limit that refused it, if one did."""
+        """Steps 2 and 3: make the intent durable, then hint.  Returns why a limit refused it, if one did."""
         reach("before_intent")
-        refused = await self._store.intents.write(intent, self._settings.limits, self._settings.intent_ttl_s)
+        refused = await self._store.intents.write(
+            intent, self._limits, self._conditions(intent), self._settings.intent_ttl_s
+        )
         reach("after_intent")
         if refused is None:
             try:
@@ -55,7 +66,7 @@ class Gateway:
             except Lost as error:
                 _log.warning("the hint was lost; the sweep finds the intent", error=str(error))
             reach("after_hint")
-        return refused
+        return refused.why if refused else None
 
     async def run(self) -> None:
         """Find out what became of what was sent before us; once open, send every new intent, until cancelled."""
@@ -118,9 +129,7 @@ class Gateway:
             row = await self._store.intents.claim(coid)
         reach("after_claim")
         if row is None:
-            await self._store.intents.withdraw(
-                coid, "expired, or stopped by a pause or a kill, before it was sent"
-            )
+            await self._store.intents.withdraw(coid, "expired, or stopped by an operator, before it was sent")
             return
         await self._attempt(row, before)
 

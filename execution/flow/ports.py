@@ -1,16 +1,22 @@
-"""What order flow asks of the world: a clock, a ledger that remembers, a bus that hurries.
+"""What order flow asks of the world: a clock, a market, a ledger that remembers, a bus that hurries.
 
 `Broker` is in execution.broker.  Whoever sleeps does it on the event loop, whose time the simulation makes up.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
 
+from data.limits import Limits
 from data.orders import OrderState
 from execution.broker import BrokerFill, BrokerOrder
 from execution.core.intents import Intent
-from execution.core.risk import Limits
+from execution.core.risk import Conditions, Refusal
+from execution.core.risk.day import Held
+
+if TYPE_CHECKING:  # the type only: its module speaks to Postgres and Redis
+    from data.control import Verb
 
 Row = dict[str, Any]
 
@@ -49,10 +55,30 @@ class Wakes(Protocol):
     async def woken(self) -> None: ...
 
 
+class Surroundings(Protocol):
+    """What the process knows of the market, the registry and the data, none of which it asks for here."""
+
+    def now_us(self) -> int:
+        """The market's clock: that of the wall, or the one that a replay moves."""
+        ...
+
+    def conditions(self, intent: Intent) -> Conditions: ...
+
+    def prices(self) -> Mapping[str, float]:
+        """The newest of every symbol."""
+        ...
+
+    def calendars(self) -> Collection[str]:
+        """By which of them the account trades."""
+        ...
+
+
 class IntentRows(Protocol):
     """Intents on their way out."""
 
-    async def write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None: ...
+    async def write(
+        self, intent: Intent, limits: Limits, conditions: Conditions, ttl_s: float
+    ) -> Refusal | None: ...
 
     async def claim(self, coid: str) -> Row | Wait | None: ...
 
@@ -99,6 +125,16 @@ class StandingRows(Protocol):
     async def control(self) -> Row: ...
 
     async def verified_flat(self, revision: int) -> None: ...
+
+    async def cancelled(self, revision: int) -> None: ...
+
+    async def command(self, verb: "Verb", actor: str, reason: str, cause: str) -> bool: ...
+
+    async def limits(self, defaults: Limits) -> Limits: ...
+
+    async def held(self) -> list[Held]: ...
+
+    async def open_day(self, day: date, profit: float) -> float: ...
 
 
 class OrderStore(Protocol):

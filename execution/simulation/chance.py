@@ -35,6 +35,9 @@ class Faults:
     broker_outage: float = 0.0
     clock_jump: float = 0.0
     foreign_order: float = 0.0  # somebody else trades on the account
+    command: float = 0.0  # an operator says something
+    new_limit: float = 0.0
+    market_move: float = 0.0
 
     def cease(self) -> None:
         """From now on all is well."""
@@ -47,7 +50,8 @@ _AT_MOST = Faults(
     gibberish=0.1, refused=0.1, lost_event=0.3, doubled_event=0.3, late_event=0.3, strange_status=0.1,
     dropped_stream=0.1, invisible=0.3, fill_during_cancel=0.5, lost_hint=0.5, doubled_hint=0.5, late_hint=0.5,
     database_error=0.01, kill_at_a_step=0.003, freeze_at_a_step=0.005, kill=0.1, split_brain=0.05,
-    bus_outage=0.1, broker_outage=0.05, clock_jump=0.1, foreign_order=0.02,
+    bus_outage=0.1, broker_outage=0.05, clock_jump=0.1, foreign_order=0.02, command=0.5, new_limit=0.5,
+    market_move=0.6,
 )  # fmt: skip
 
 

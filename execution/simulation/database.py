@@ -1,345 +1,236 @@
-"""Postgres, as order flow sees it: rows that survive everything, and transactions that prove their epoch.
+"""Postgres, as order flow sees it: rows that survive everything, of one account.
 
-tests/execution/simulation holds it against the real tables, statement by statement.
+tests/execution/simulation holds it and its store against the real tables, statement by statement.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from data.errors import Corrupt
-from data.orders import OPEN, OrderState, signed, unfilled
-from execution.broker import BrokerFill, BrokerOrder
-from execution.core.bucket import Bucket, Rate, take
+from data.control import MODE_AFTER, Verb
+from data.limits import DUPLICATE_WINDOW_MAX_S, Limits, in_force
+from data.orders import OPEN, unfilled
+from execution.broker import BrokerFill
+from execution.core.bucket import Bucket
 from execution.core.intents import Intent
-from execution.core.lifecycle import after_report
-from execution.core.risk import Exposure, Limits, reduces, refusal
-from execution.flow.ports import Row, Wait
-from execution.simulation.chance import Chance, Faults
-from execution.simulation.process import Process, Wall
+from execution.core.risk import Exposure, Scope, Situation
+from execution.core.risk.day import Held
+from execution.core.risk.situation import ACCOUNT
+from execution.flow.ports import Row
+from execution.simulation.process import Wall
 
-T = TypeVar("T")
-LATENCY_S: Final = 0.002
-RECOVERY_S: Final = 1.0  # to read the lake and live through a session again
+MILDER: Final = frozenset({"pause", "cancel", "flatten"})  # than a flatten or a kill that is in force
 
 
-class DatabaseGone(Exception):
-    """The connection broke; nobody knows whether the transaction committed."""
+@dataclass(slots=True)
+class Position:
+    """What the fills on a symbol came to."""
+
+    qty: Decimal = Decimal(0)
+    average_entry: Decimal = Decimal(0)
+    realised: Decimal = Decimal(0)
+
+    def move(self, delta: Decimal, price: Decimal, commission: Decimal) -> None:
+        if self.qty * delta < 0:
+            closed = min(abs(self.qty), abs(delta))
+            self.realised += Decimal(1).copy_sign(self.qty) * closed * (price - self.average_entry)
+        self.realised -= commission
+        after = self.qty + delta
+        if after == 0:
+            self.average_entry = Decimal(0)
+        elif self.qty * delta >= 0:
+            self.average_entry = (self.qty * self.average_entry + delta * price) / after
+        elif abs(delta) > abs(self.qty):
+            self.average_entry = price
+        self.qty = after
 
 
-class Fenced(Exception):
-    """Another process has a newer epoch."""
+@dataclass(slots=True)
+class BookPosition:
+    """What the fills of an artifact on a symbol came to."""
+
+    strategy: str
+    qty: Decimal
+    price: Decimal
 
 
 class Database:
-    """The tables of one account."""
+    """The tables."""
 
     def __init__(
-        self, account: str, wall: Wall, saw: Callable[..., None], granted: Callable[[], None]
+        self,
+        account: str,
+        wall: Wall,
+        saw: Callable[..., None],
+        granted: Callable[[], None],
+        commanded: Callable[[Verb], None] = lambda _: None,
+        believed: Callable[[Row], None] = lambda _: None,
     ) -> None:
         self.account = account
         self.epoch = 0
         self.orders: dict[str, Row] = {}
+        self.live: dict[str, Row] = {}  # those of them of which something may still come
+        self.decided: dict[str, str] = {}  # by what was decided, which has one name
+        self._asked: dict[tuple[Any, ...], list[float]] = defaultdict(
+            list
+        )  # when the same order was asked for
         self.fills: dict[str, Row] = {}
-        self.positions: dict[str, Decimal] = defaultdict(Decimal)
-        self.control: Row = {"mode": "running", "revision": 0, "verified_flat_at": None}
+        self.positions: dict[str, Position] = defaultdict(Position)
+        self.books: dict[tuple[str, str], BookPosition] = {}
+        self.control: Row = {
+            "mode": "running", "revision": 0, "cause": "", "verified_flat_at": None, "cancel_revision": 0,
+            "cancelled_revision": 0,
+        }  # fmt: skip
+        self.causes: set[str] = set()
+        self.limits: dict[tuple[str, str, str], float | None] = {}  # strategy, symbol, name
+        self.rates: dict[str, Bucket] = {}
+        self.days: dict[date, float] = {}
         self.bucket: Bucket | None = None
-        self.halts: dict[str, str] = {}
+        self.halts: dict[tuple[str, str], bool] = {}  # symbol, reason -> is it in force?
         self.raw: list[tuple[str, str]] = []
         self._wall = wall
         self._saw = saw
+        self._commanded = commanded
+        self._believed = believed
         self.granted = granted
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._wall.now_us() / 1e6, UTC)
 
-    def held(self) -> dict[str, float]:
-        return {symbol: float(qty) for symbol, qty in self.positions.items() if qty}
+    def shares(self) -> dict[str, float]:
+        return {symbol: float(each.qty) for symbol, each in self.positions.items() if each.qty}
+
+    def held(self) -> list[Held]:
+        return [
+            Held(symbol, float(each.qty), float(each.average_entry), float(each.realised))
+            for symbol, each in sorted(self.positions.items())
+        ]
 
     def put(self, row: Row, epoch: int) -> None:
         """Write an order row."""
-        self._saw(self.orders.get(row["coid"]), row, (epoch, self.epoch))
-        self.orders[row["coid"]] = row
+        coid = row["coid"]
+        before = self.orders.get(coid)
+        self._saw(before, row, (epoch, self.epoch))
+        self.orders[coid] = row
+        if row["state"] in OPEN or row["reported_qty"] > row["filled_qty"]:
+            self.live[coid] = row
+        else:
+            self.live.pop(coid, None)
+        if before is None:
+            self.decided[row["decision_key"]] = coid
+            if not row["refused_by"]:
+                key = row["strategy"], row["symbol"], row["side"], float(row["qty"])
+                self._asked[key].append(row["asked_at"].timestamp())
 
-    def set_mode(self, mode: str) -> None:
-        self.control = {"mode": mode, "revision": self.control["revision"] + 1, "verified_flat_at": None}
+    def enter_fill(self, fill: BrokerFill, order: Row) -> None:
+        """What a fill does to the account and to the book whose it is."""
+        delta, price = Decimal(fill.qty) * (1 if fill.side == "buy" else -1), Decimal(fill.price)
+        self.positions[fill.symbol].move(delta, price, Decimal(fill.commission))
+        if order["artifact_hash"] is None:
+            return
+        key = order["artifact_hash"], fill.symbol
+        book = self.books.setdefault(key, BookPosition(order["strategy"], Decimal(0), price))
+        book.qty, book.price = book.qty + delta, price
+        if not order["occasion"]:
+            book.strategy = order["strategy"]
 
-    def exposure(self, intent: Intent) -> Exposure:
+    def command(self, verb: Verb, cause: str = "") -> str:
+        """What the function give_command does."""
+        control = self.control
+        if cause and cause in self.causes:
+            return "again"
+        if control["mode"] in ("flattening", "killed") and verb in MILDER:
+            return "stricter"
+        revision = control["revision"] + 1
+        changed: Row = {"revision": revision, "cancel_revision": revision}
+        if verb != "cancel":
+            changed = {
+                "revision": revision,
+                "mode": MODE_AFTER[verb],
+                "cause": cause,
+                "verified_flat_at": None,
+            }
+        self.control = {**control, **changed}
+        self.causes.add(cause)
+        self._commanded(verb)
+        return "done"
+
+    def believe(self, **proved: Any) -> None:
+        """An engine says that a command is carried through."""
+        self.control = {**self.control, **proved}
+        self._believed(proved)
+
+    def limits_of(self, strategy: str, symbol: str, defaults: Limits) -> Limits:
+        rows = [
+            (*scope, value) for scope, value in self.limits.items()
+            if value is not None and scope[0] == strategy and scope[1] in ("", symbol)
+        ]  # fmt: skip
+        return in_force(rows, strategy, defaults)
+
+    def situation(self, intent: Intent, defaults: Limits, now_us: int) -> Situation:
+        reasons = [why for (symbol, why), halted in self.halts.items() if halted and symbol == intent.symbol]
+        books = [each for each in self.books.items() if each[1].strategy == intent.strategy and each[1].qty]
+        own: dict[str, float] = defaultdict(float)
+        for (_, symbol), book in books:
+            own[symbol] += float(book.qty)
+        own_price = {symbol: max(float(b.price) for (_, s), b in books if s == symbol) for symbol in own}
+        price = own_price | {
+            symbol: float(each.average_entry) for symbol, each in self.positions.items() if each.qty
+        }
+        strategy = intent.strategy
+        account_limits = self.limits_of("", intent.symbol, defaults)
+        own_limits = self.limits_of(strategy, intent.symbol, defaults)
+        looks_for_alike = account_limits.duplicate_window_s or own_limits.duplicate_window_s
+        return Situation(
+            mode=self.control["mode"],
+            revision=self.control["revision"],
+            account=Scope(
+                ACCOUNT,
+                account_limits,
+                self._exposure(intent, self.shares(), price, lambda _: True),
+                self.rates.get(""),
+            ),
+            strategy=Scope(
+                strategy,
+                own_limits,
+                self._exposure(intent, own, price, lambda row: row["strategy"] == strategy),
+                self.rates.get(strategy),
+            ),
+            halted=min(reasons, default=None),
+            alike_s=self._alike_s(intent, now_us) if looks_for_alike else None,
+        )
+
+    def coming(self) -> list[tuple[Row, float]]:
+        """The orders of which something may still come, and how much."""
+        return [
+            (
+                row,
+                unfilled(row["state"], *(float(row[name]) for name in ("qty", "filled_qty", "reported_qty"))),
+            )
+            for row in self.live.values()
+        ]
+
+    def _exposure(
+        self, intent: Intent, held: dict[str, float], price: dict[str, float], counts: Callable[[Row], bool]
+    ) -> Exposure:
         buys: dict[str, float] = defaultdict(float)
         sells: dict[str, float] = defaultdict(float)
-        price: dict[str, float] = {}
-        for row in self.orders.values():
-            coming = unfilled(
-                row["state"], float(row["qty"]), float(row["filled_qty"]), float(row["reported_qty"])
-            )
-            if row["state"] in OPEN or coming:
-                side = buys if row["side"] == "buy" else sells
-                side[row["symbol"]] += coming
-                price[row["symbol"]] = max(price.get(row["symbol"], 0.0), float(row["reference_price"]))
-        held = self.held()
+        asked: dict[str, float] = defaultdict(float)
+        for row, left in self.coming():
+            asked[row["symbol"]] = max(asked[row["symbol"]], float(row["reference_price"]))
+            if counts(row):
+                (buys if row["side"] == "buy" else sells)[row["symbol"]] += left
         elsewhere = 0.0
-        for symbol in sorted({*held, *price} - {intent.symbol}):
+        for symbol in sorted({*held, *buys, *sells} - {intent.symbol}):
             qty = held.get(symbol, 0.0)
             worst = max(abs(qty + buys[symbol]), abs(qty - sells[symbol]))
-            elsewhere += worst * price.get(symbol, intent.reference_price)
-        return Exposure(
-            held.get(intent.symbol, 0.0),
-            buys[intent.symbol],
-            sells[intent.symbol],
-            elsewhere,
-            self.halts.get(intent.symbol),
-        )
+            elsewhere += worst * (asked[symbol] if symbol in asked else price[symbol])
+        return Exposure(held.get(intent.symbol, 0.0), buys[intent.symbol], sells[intent.symbol], elsewhere)
 
-
-class SimulatedStore:
-    """A process's connection: the store of execution.flow.ports."""
-
-    def __init__(
-        self, database: Database, process: Process, chance: Chance, faults: Faults, rate: Rate
-    ) -> None:
-        self.account = database.account
-        self.epoch = 0
-        self.intents = self.reports = self.standing = self
-        self._database = database
-        self._process = process
-        self._chance = chance
-        self._faults = faults
-        self._rate = rate
-
-    async def take_lease(self) -> None:
-        def raise_the_epoch() -> None:
-            self._database.epoch += 1
-            self.epoch = self._database.epoch
-
-        await self._ask(raise_the_epoch)
-
-    # -- intents
-
-    async def write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None:
-        return await self._transaction(lambda: self._write(intent, limits, ttl_s))
-
-    def _write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None:
-        database = self._database
-        known = database.orders.get(intent.coid)
-        if known is not None:
-            if known["body_hash"] != intent.body_hash:
-                raise Corrupt(f"the decision {intent.decision_key} was made twice, differently", "Stop.")
-            return None
-        if any(row["decision_key"] == intent.decision_key for row in database.orders.values()):
-            raise Corrupt(f"the decision {intent.decision_key} has another name already", "Stop.")
-        exposure = database.exposure(intent)
-        refused = refusal(intent, exposure, limits, database.control["mode"])
-        now = database.now()
-        database.put(
-            {
-                "coid": intent.coid,
-                "account": intent.account,
-                "decision_key": intent.decision_key,
-                "state": OrderState.ABANDONED if refused else OrderState.INTENT,
-                "reason": f"refused: {refused}" if refused else "",
-                "epoch": None,
-                "attempts": 0,
-                "broker_id": None,
-                "artifact_hash": intent.artifact_hash,
-                "strategy": intent.strategy,
-                "symbol": intent.symbol,
-                "side": intent.side,
-                "qty": Decimal(repr(intent.qty)),
-                "filled_qty": Decimal(0),
-                "reported_qty": Decimal(0),
-                "occasion": intent.occasion,
-                "reduces": reduces(intent, exposure),
-                "target": intent.target,
-                "bar_ts_utc": datetime.fromtimestamp(intent.bar_ts_us / 1e6, UTC),
-                "reference_price": Decimal(repr(intent.reference_price)),
-                "body_hash": intent.body_hash,
-                "expires_at": now + timedelta(seconds=ttl_s),
-                "decided_at": datetime.fromtimestamp(intent.decided_at_us / 1e6, UTC),
-                "created_at": now,
-            },
-            self.epoch,
-        )
-        return refused
-
-    async def claim(self, coid: str) -> Row | Wait | None:
-        return await self._transaction(lambda: self._claim(coid, OrderState.INTENT))
-
-    async def claim_again(self, coid: str) -> Row | Wait | None:
-        return await self._transaction(lambda: self._claim(coid, OrderState.SENDING))
-
-    def _claim(self, coid: str, from_state: OrderState) -> Row | Wait | None:
-        row = self._database.orders.get(coid)
-        if row is None or row["state"] != from_state or row["expires_at"] <= self._database.now():
-            return None
-        if not (row["reduces"] or self._database.control["mode"] == "running"):
-            return None
-        wait_s = self._take_request(0.0 if row["reduces"] else self._rate.kept)
-        if wait_s > 0.0:
-            return Wait(wait_s)
-        return self._change(row, state=OrderState.SENDING, epoch=self.epoch, attempts=row["attempts"] + 1)
-
-    async def withdraw(self, coid: str, reason: str) -> None:
-        await self._transaction(lambda: self._end(coid, OrderState.INTENT, OrderState.ABANDONED, reason))
-
-    async def abandon(self, coid: str, reason: str) -> None:
-        await self._transaction(lambda: self._end(coid, OrderState.SENDING, OrderState.ABANDONED, reason))
-
-    async def reject(self, coid: str, reason: str) -> None:
-        await self._transaction(lambda: self._end(coid, OrderState.SENDING, OrderState.REJECTED, reason))
-
-    def _end(self, coid: str, before: OrderState, after: OrderState, reason: str) -> None:
-        row = self._database.orders.get(coid)
-        if row is not None and row["state"] == before:
-            self._change(row, state=after, reason=reason)
-
-    async def ack(self, coid: str, broker_id: str) -> None:
-        await self._transaction(lambda: self._ack(coid, broker_id))
-
-    def _ack(self, coid: str, broker_id: str) -> None:
-        row = self._database.orders[coid]
-        if row["broker_id"] is None or row["state"] == OrderState.SENDING:
-            state = OrderState.ACKED if row["state"] == OrderState.SENDING else row["state"]
-            self._change(row, broker_id=broker_id, state=state)
-
-    # -- reports
-
-    async def apply_order(self, order: BrokerOrder) -> Row | None:
-        return await self._transaction(lambda: self._apply_order(order))
-
-    def _apply_order(self, order: BrokerOrder) -> Row | None:
-        row = self._database.orders.get(order.coid)
-        if row is None:
-            return None
-        if order.state is None:
-            self._database.raw.append((repr(order), f"unknown status {order.status!r}"))
-            return row
-        state = after_report(row["state"], order.state, float(row["filled_qty"]), float(row["qty"]))
-        reported = max(row["reported_qty"], Decimal(order.filled_qty))
-        if state != row["state"] or row["broker_id"] is None or reported != row["reported_qty"]:
-            row = self._change(row, state=state, reported_qty=reported, broker_id=order.broker_id, reason="")
-        return row
-
-    async def apply_fill(self, fill: BrokerFill, heard_by: str) -> Row | None:
-        return await self._transaction(lambda: self._apply_fill(fill, heard_by))
-
-    def _apply_fill(self, fill: BrokerFill, heard_by: str) -> Row | None:
-        database = self._database
-        row = database.orders.get(fill.coid)
-        if row is None:
-            database.raw.append((repr(fill), "a fill for an order that we did not send"))
-            return None
-        if fill.execution_id in database.fills:
-            return None
-        database.fills[fill.execution_id] = {
-            "coid": fill.coid, "symbol": fill.symbol, "side": fill.side, "qty": Decimal(fill.qty),
-            "price": Decimal(fill.price), "heard_by": heard_by,
-        }  # fmt: skip
-        filled = row["filled_qty"] + Decimal(fill.qty)
-        told = OrderState.PARTIAL if filled < row["qty"] else OrderState.FILLED
-        state = after_report(row["state"], told, float(filled), float(row["qty"]))
-        database.positions[fill.symbol] += Decimal(fill.qty) if fill.side == "buy" else -Decimal(fill.qty)
-        return self._change(
-            row, filled_qty=filled, reported_qty=max(row["reported_qty"], filled), state=state
-        )
-
-    async def keep_raw(self, payload: str, problem: str) -> None:
-        await self._transaction(lambda: self._database.raw.append((payload, problem)))
-
-    async def known_executions(self) -> set[str]:
-        return await self._ask(lambda: set(self._database.fills))
-
-    async def order_states(self) -> dict[str, OrderState]:
-        return await self._ask(lambda: {coid: row["state"] for coid, row in self._database.orders.items()})
-
-    # -- standing
-
-    async def orders(self, states: Collection[OrderState]) -> list[Row]:
-        return await self._ask(
-            lambda: [row for row in self._database.orders.values() if row["state"] in states]
-        )
-
-    async def unfilled(self) -> list[Row]:
-        return await self._ask(
-            lambda: [
-                row for row in self._database.orders.values()
-                if row["state"] in OPEN or row["reported_qty"] > row["filled_qty"]
-            ]
-        )  # fmt: skip
-
-    async def of_occasion(self, occasion: str) -> set[str]:
-        rows = self._database.orders
-        return await self._ask(lambda: {coid for coid, row in rows.items() if row["occasion"] == occasion})
-
-    async def take_request(self) -> float:
-        return await self._transaction(lambda: self._take_request(0.0))
-
-    def _take_request(self, kept: float) -> float:
-        if self._rate.per_second <= 0.0:
-            return 0.0
-        now_s = self._database.now().timestamp()
-        bucket = self._database.bucket or Bucket(self._rate.size, now_s)
-        self._database.bucket, wait_s = take(bucket, now_s, self._rate, kept)
-        if wait_s == 0.0:
-            self._database.granted()
-        return wait_s
-
-    async def halt(self, symbol: str, reason: str) -> None:
-        await self._transaction(lambda: self._database.halts.setdefault(symbol, reason))
-
-    async def positions(self) -> dict[str, float]:
-        return await self._ask(self._database.held)
-
-    async def control(self) -> Row:
-        return await self._ask(lambda: self._database.control)
-
-    async def verified_flat(self, revision: int) -> None:
-        await self._transaction(lambda: self._verified_flat(revision))
-
-    def _verified_flat(self, revision: int) -> None:
-        control = self._database.control
-        if control["mode"] == "killed" and control["revision"] == revision:
-            self._database.control = {**control, "verified_flat_at": self._database.now()}
-
-    async def book_positions(self) -> dict[str, float]:
-        """What the fills of every book add up to: an engine's recovery."""
-
-        def add_up() -> dict[str, float]:
-            added: dict[str, float] = defaultdict(float)
-            for row in self._database.fills.values():
-                added[row["symbol"]] += signed(row["side"], float(row["qty"]))
-            return added
-
-        added = await self._ask(add_up)
-        await self._process.turn(RECOVERY_S)
-        return added
-
-    # -- how a transaction goes
-
-    def _change(self, row: Row, **changes: Any) -> Row:
-        changed = {**row, **changes}
-        self._database.put(changed, self.epoch)
-        return changed
-
-    async def _transaction(self, work: Callable[[], T]) -> T:
-        def fenced() -> T:
-            self._prove_epoch()
-            return work()
-
-        return await self._ask(fenced)
-
-    def _prove_epoch(self) -> None:
-        if self.epoch != self._database.epoch:
-            raise Fenced(f"epoch {self.epoch} is over, the lease has {self._database.epoch}")
-
-    async def _ask(self, work: Callable[[], T]) -> T:
-        await self._process.turn(LATENCY_S)
-        breaks = self._chance.happens(self._faults.database_error)
-        if breaks and self._chance.happens(0.5):
-            raise DatabaseGone
-        result = work()
-        await self._process.turn(LATENCY_S)
-        if breaks:
-            raise DatabaseGone
-        return result
+    def _alike_s(self, intent: Intent, now_us: int) -> float | None:
+        asked = self._asked[intent.strategy, intent.symbol, intent.side, intent.qty]
+        nearest = min((abs(at_s - now_us / 1e6) for at_s in asked), default=None)
+        return None if nearest is None or nearest > DUPLICATE_WINDOW_MAX_S else nearest

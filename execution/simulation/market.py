@@ -76,6 +76,7 @@ class Market:
     note: Callable[[str], None]
     orders: dict[str, MarketOrder] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)
+    price: Decimal = Decimal(100)  # of everything
     away_until: float = 0.0
     seq: int = 0
     calm: bool = False
@@ -92,6 +93,10 @@ class Market:
         for stream in self._streams:
             stream.put_nowait(None)
         self._streams.clear()
+
+    def move(self, factor: Decimal) -> None:
+        self.price = round(self.price * factor, 2)
+        self.note(f"the price is {self.price}")
 
     def held(self, *, ours: bool = False) -> dict[str, float]:
         """Positions; of what we sent alone, or of all that was traded on the account."""
@@ -170,7 +175,7 @@ class Market:
             order.symbol,
             order.side,
             qty,
-            Decimal(100),
+            self.price,
             self.now(),
             self.seq,
         )

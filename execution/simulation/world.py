@@ -6,34 +6,32 @@ For a while there are faults, then there are none, and once all is quiet the boo
 import asyncio
 import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
-from data.orders import signed
-from execution.broker import BrokerFill
-from execution.core.intents import Intent, client_order_id
-from execution.flow.allowance import Allowance
-from execution.flow.desk import OrderDesk
+from data.control import Verb
+from execution.core.risk.day import day_of, profit
 from execution.flow.ports import Row
 from execution.settings import ExecutionSettings
-from execution.simulation.bus import Bus, SimulatedHints, SimulatedWakes
+from execution.simulation.bus import Bus
 from execution.simulation.chance import Chance
 from execution.simulation.checks import Checks, Violated
-from execution.simulation.database import Database, DatabaseGone, Fenced, SimulatedStore
-from execution.simulation.market import LATENESS_S, Market, MarketOrder, SimulatedBroker
-from execution.simulation.process import FROZEN_S, Killed, Process, ProcessClock, Wall
+from execution.simulation.database import Database
+from execution.simulation.engine import ACCOUNT, PRICE, SYMBOLS, Engine, Place
+from execution.simulation.market import LATENESS_S, Market, MarketOrder
+from execution.simulation.people import People
+from execution.simulation.process import FROZEN_S, Killed, Process, Wall
+from execution.simulation.store import DatabaseGone, Fenced
 from execution.simulation.virtual_time import NothingLeft, VirtualLoop
 
-ACCOUNT: Final = "sim"
-SYMBOLS: Final = ("AAA", "BBB")
 STRANGE: Final = "CCC"  # what somebody else trades on our account
-PRICE: Final = 100.0
 SHARES_MAX: Final = 30.0
+MOVES: Final = (Decimal("0.9"), Decimal("0.97"), Decimal("1.03"), Decimal("1.1"))  # of the price, at once
 TROUBLE_S: Final = 15.0  # there are faults for so long, and decisions a little longer
 DAY_END_S: Final = 24.0
 REST_S: Final = 45.0
@@ -45,6 +43,8 @@ SETTINGS: Final = ExecutionSettings(
     order_notional_max=SHARES_MAX * PRICE,
     position_notional_max=SHARES_MAX * PRICE,
     gross_exposure_max=2 * SHARES_MAX * PRICE,
+    daily_loss_max=250.0,
+    price_collar_bps=float("inf"),  # decisions know nothing of the price
 )
 SLOW: Final = SETTINGS.model_copy(
     update={"requests_per_minute": 240.0, "requests_at_once": 8.0, "requests_kept": 3.0}
@@ -80,15 +80,21 @@ class World:
             self.faults.invisible = 0.0  # what it numbers it also shows
         self.wall = Wall()
         self.settings = SLOW if self.chance.happens(0.3) else SETTINGS
-        self.checks = Checks(SHARES_MAX, self.settings.rate)
+        self.checks = Checks(SHARES_MAX, self.settings)
         self.market = Market(self.chance, self.faults, numbered, self._accepted, self.checks.asked, self.note)
-        self.database = Database(ACCOUNT, self.wall, self._written, self._granted)
+        self.database = Database(
+            ACCOUNT, self.wall, self._written, self._granted, self._commanded, self._believed
+        )
         self.bus = Bus(self.chance, self.faults)
-        self.seed = seed
+        self.place = Place(
+            seed, self.chance, self.faults, self.settings, self.wall, self.market, self.database, self.bus,
+            TROUBLE_S + 2, self._sent, self.checks.acknowledged,
+        )  # fmt: skip
+        self.people = People(self.chance, self.faults, self.database, self.bus)
         self.starts = 0
         self.violation: BaseException | None = None
-        self._current: _Engine | None = None  # the youngest: whom faults meet
-        self._kept: _Engine | None = None  # the one that is started again
+        self._current: Engine | None = None  # the youngest: whom faults meet
+        self._kept: Engine | None = None  # the one that is started again
         self._digest = hashlib.blake2b(digest_size=16)
         self._trace: list[str] | None = [] if keep_trace else None
 
@@ -100,7 +106,7 @@ class World:
 
     def outcome(self) -> Outcome:
         return Outcome(
-            self.seed,
+            self.place.seed,
             self._digest.hexdigest(),
             None if self.violation is None else f"{type(self.violation).__name__}: {self.violation}",
             len(self.database.orders),
@@ -121,7 +127,8 @@ class World:
                 if task.done():
                     task.result()
             assert self._kept is not None, "the keeper makes one at once"
-            self.checks.at_rest(self.database, self.market, self._kept.held())
+            self._watch_the_loss()
+            self.checks.at_rest(self.database, self.market, self._kept.held(), day_of(self.wall.now_us()))
         finally:
             keeper.cancel()
             trouble.cancel()
@@ -136,13 +143,13 @@ class World:
             await self._run_once(self._kept)
             await asyncio.sleep(self.chance.between(0.1, 2.0))
 
-    def _new_engine(self) -> "_Engine":
-        engine = _Engine(self, Process(f"p{self.starts}", self.chance, self.faults))
+    def _new_engine(self) -> "Engine":
+        engine = Engine(self.place, Process(f"p{self.starts}", self.chance, self.faults))
         self.starts += 1
         self._current = engine
         return engine
 
-    async def _run_once(self, engine: "_Engine") -> None:
+    async def _run_once(self, engine: "Engine") -> None:
         name = engine.process.name
         self.note(f"{name} starts")
         task = asyncio.ensure_future(engine.run())
@@ -160,19 +167,16 @@ class World:
 
     async def _make_trouble(self) -> None:
         loop, chance, faults = asyncio.get_running_loop(), self.chance, self.faults
-        stop_at = chance.up_to(TROUBLE_S) if chance.happens(0.3) else None
         others: list[asyncio.Task[None]] = []
         try:
             while loop.time() < TROUBLE_S:
                 await asyncio.sleep(chance.up_to(2.0))
                 now, engine = loop.time(), self._current
-                # the worst moment to pull it is between a claim and its send
-                if (
-                    stop_at is not None
-                    and self.checks.killed_at is None
-                    and (now >= stop_at or _frozen(engine))
-                ):
-                    self._pull_the_switch(now)
+                # the worst moment to say something is between a claim and its send
+                self.people.act(at_once=_frozen(engine))
+                if chance.happens(faults.market_move):
+                    self.market.move(chance.choice(MOVES))
+                    self._watch_the_loss()
                 if engine is not None and chance.happens(faults.kill):
                     self.note(f"{engine.process.name} is killed")
                     engine.process.kill()
@@ -195,99 +199,43 @@ class World:
             if others:
                 await asyncio.wait(others)
 
-    def _pull_the_switch(self, now: float) -> None:
-        self.note("killed by an operator")
-        self.database.set_mode("killed")
-        self.checks.killed_at = now
-        self.bus.wake.set()
-
     # -- who watches
 
     def _accepted(self, order: MarketOrder, market: Market) -> None:
         self.checks.accepted(order, market, self.database)
 
     def _granted(self) -> None:
-        self.checks.granted(asyncio.get_running_loop().time())
+        self.checks.granted(self._now())
 
     def _written(self, before: Row | None, after: Row, epochs: tuple[int, int]) -> None:
         self.note(f"{after['coid']} {after['state']} {after['filled_qty']} {after['attempts']}")
         self.checks.written(before, after, epochs, self.market)
+        if before is None:
+            self.checks.decided(self._now(), after, self.database)
+        self._watch_the_loss()
+
+    def _commanded(self, verb: Verb) -> None:
+        self.note(f"somebody says {verb}")
+        self.checks.commanded(self._now(), verb, self.database.control["mode"])
+
+    def _believed(self, proved: Row) -> None:
+        self.note(f"proved: {sorted(proved)}")
+        self.checks.believed(proved, self.database, self.market, SYMBOLS)
+
+    def _watch_the_loss(self) -> None:
+        day = self.database.days.get(day_of(self.wall.now_us()))
+        made = profit(self.database.held(), dict.fromkeys(SYMBOLS, float(self.market.price)))
+        self.checks.lost(self._now(), 0.0 if day is None else day - made)
+
+    def _sent(self, process: Process, coid: str) -> None:
+        self.note(f"{process.name} sends {coid}")
+        self.checks.sent(self._now(), coid, self.database)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def watch(self, error: BaseException) -> None:
         self.violation = self.violation or error
-
-
-class _Engine:
-    """What decides: the same on each start, at each instant of the market."""
-
-    def __init__(self, world: World, process: Process) -> None:
-        self._world = world
-        self.process = process
-        self._held: dict[str, float] = defaultdict(float)
-
-    def held(self) -> dict[str, float]:
-        return {symbol: qty for symbol, qty in self._held.items() if qty}
-
-    def on_fill(self, order: Row, fill: BrokerFill) -> None:
-        self._held[fill.symbol] += signed(fill.side, float(fill.qty))
-
-    def on_ended(self, order: Row) -> None:
-        """Nothing is sized by what is in flight here."""
-
-    async def run(self) -> None:
-        world, process, settings = self._world, self.process, self._world.settings
-        store = SimulatedStore(world.database, process, world.chance, world.faults, settings.rate)
-        await store.take_lease()
-        desk = OrderDesk(
-            store,
-            SimulatedBroker(world.market, process, self._sent, Allowance(store, settings.rate)),
-            SimulatedHints(world.bus, process),
-            SimulatedWakes(world.bus, process),
-            ProcessClock(world.wall),
-            settings,
-            [],
-        )
-        async with asyncio.TaskGroup() as tasks:
-            await desk.start(tasks)
-            async with desk.ledger.handing_over(self):
-                self._held.update(await store.book_positions())
-            desk.serve(tasks)
-            await self._decide(desk)
-
-    async def _decide(self, desk: OrderDesk) -> None:
-        loop = asyncio.get_running_loop()
-        tick = int(loop.time())  # the one during which an engine died is decided again
-        while tick < TROUBLE_S + 2:
-            await asyncio.sleep(max(0.0, tick - loop.time()))
-            for symbol in SYMBOLS:
-                intent = self._intent(symbol, tick)
-                if intent is not None and await desk.gateway.submit(intent) is None:
-                    await self.process.turn(0.0)
-                    self._world.checks.acknowledged.add(intent.coid)
-            tick += 1
-
-    def _intent(self, symbol: str, tick: int) -> Intent | None:
-        told = hashlib.sha256(f"{self._world.seed} {symbol} {tick}".encode()).digest()
-        if told[0] < 100:
-            return None
-        return Intent(
-            coid=client_order_id(ACCOUNT, "artifact", "strategy", symbol, tick),
-            account=ACCOUNT,
-            artifact_hash="artifact",
-            strategy="strategy",
-            symbol=symbol,
-            side="buy" if told[1] < 128 else "sell",
-            qty=float(1 + told[2] % 15),
-            target=None,
-            bar_ts_us=tick * 1_000_000,
-            reference_price=PRICE,
-            decided_at_us=tick * 1_000_000,
-        )
-
-    def _sent(self, coid: str) -> None:
-        now = asyncio.get_running_loop().time()
-        self._world.note(f"{self.process.name} sends {coid}")
-        self._world.checks.sent(now, coid, self._world.database)
 
 
 def run_seed(seed: int, keep_trace: bool = False, faults: Mapping[str, float] | None = None) -> Outcome:
@@ -317,7 +265,7 @@ def silence() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _frozen(engine: _Engine | None) -> bool:
+def _frozen(engine: Engine | None) -> bool:
     return engine is not None and engine.process.frozen
 
 

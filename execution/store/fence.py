@@ -15,6 +15,7 @@ from execution.failpoint import reach
 
 Row = dict[str, Any]
 
+SHOWN = "to_jsonb(o) - 'body_hash' - 'decision_key'"  # of an order, to screens
 _LEASE = "select epoch, holder from lease where account = %s"
 
 
@@ -66,7 +67,7 @@ class Fence:
     ) -> None:
         """Put the row as it now stands in the outbox, from which screens are told."""
         source = {
-            "order": "(select to_jsonb(o) - 'body_hash' - 'decision_key' from orders o where coid = %(key)s)",
+            "order": f"(select {SHOWN} from orders o where coid = %(key)s)",
             "fill": "(select to_jsonb(f) from fills f where account = %(account)s and execution_id = %(execution)s)",
             "position": "(select to_jsonb(p) from positions p where account = %(account)s and symbol = %(key)s)",
         }[kind]

@@ -1,24 +1,27 @@
 """Intents on their way out: made durable, claimed under our epoch, answered or given up.  Protocol steps 2, 4, 6."""
 
+import asyncio
 from typing import Final
 
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
-
-from data.control import Mode
 from data.errors import Corrupt
+from data.limits import Limits
 from data.orders import OrderState
-from execution.core.bucket import Rate
+from execution.core.bucket import Bucket, Rate
 from execution.core.intents import Intent
-from execution.core.risk import Exposure, Limits, reduces, refusal
+from execution.core.risk import Conditions, Refusal, Situation, reduces, refusal, take_turn
+from execution.core.risk.checks import refusal_of, told_of
 from execution.flow.ports import Wait
-from execution.store.fence import Fence, Row, instant, one_row
+from execution.store.fence import SHOWN, Fence, Row, instant, one_row
+from execution.store.situation import situation_of
 
-# No order that increases risk is sent after a pause or a kill, and none that the account's rate does not allow.
+# No order that increases risk is sent after a pause or a kill, none that was decided before a cancel of all, and none
+# that the account's rate does not allow.
 _CLAIM: Final = """
     with wanted as (
         select coid, reduces from orders where coid = %(coid)s and state = %(before)s and expires_at > clock_timestamp()
-        and (reduces or (select mode from controls where account = %(account)s) = 'running') for update
+        and exists (select from controls c where c.account = %(account)s and (reduces or c.mode = 'running')
+                    and orders.revision >= c.cancel_revision)
+        for update
     ), rate as materialized (
         select take_request(%(account)s, %(per_second)s, %(size)s,
                             case when reduces then 0 else %(kept)s end) as wait_s from wanted
@@ -31,56 +34,62 @@ _CLAIM: Final = """
 """
 
 
+# Whatever the order takes with it commits with it: its turn, and what screens are told.  It expires by the clock that
+# claims look at: ours may have jumped.
+_INSERT: Final = """
+    with added as (
+        insert into orders ({columns}, expires_at)
+        values ({values}, clock_timestamp() + make_interval(secs => %(ttl_s)s)) returning *
+    ), turns as (
+        insert into order_rates (account, strategy, tokens, refilled_s)
+        select %(account)s, * from unnest(%(of)s::text[], %(tokens)s::float8[], %(refilled)s::float8[])
+        on conflict (account, strategy) do update set tokens = excluded.tokens, refilled_s = excluded.refilled_s
+    )
+    select emit_event(%(account)s, 'order', {shown}) from added o
+"""
+
+
 class Intents:
     """What the engine decided and the gateway sends."""
 
     def __init__(self, fence: Fence, rate: Rate) -> None:
         self._fence = fence
         self._rate = rate
+        self._turn = asyncio.Lock()  # two orders that looked at the same situation would both fit into it
 
-    async def write(self, intent: Intent, limits: Limits, ttl_s: float) -> str | None:
-        """Make an intent durable unless a limit forbids it; returns the limit's sentence then.
+    async def write(
+        self, intent: Intent, limits: Limits, conditions: Conditions, ttl_s: float
+    ) -> Refusal | None:
+        """Make an intent durable unless a limit forbids it; `limits` hold where nobody set others.
 
         Writing the same intent again changes nothing; the same coid with another body halts.
         """
-        async with self._fence.transaction() as connection:
-            mode, exposure = await self._situation(connection, intent)
-            known = await one_row(connection, "select body_hash from orders where coid = %s", [intent.coid])
+        async with self._turn, self._fence.transaction() as connection:
+            known, situation = await situation_of(connection, intent, limits, conditions.now_us)
             if known is not None:
                 if known["body_hash"] != intent.body_hash:
                     raise Corrupt(
                         f"the decision {intent.decision_key} was made twice, differently",
                         "Stop trading this strategy and compare its inputs: decisions must be deterministic.",
                     )
-                return None
-            refused = refusal(intent, exposure, limits, mode)
-            row = {
-                "coid": intent.coid,
-                "account": intent.account,
-                "decision_key": intent.decision_key,
-                "state": OrderState.ABANDONED if refused else OrderState.INTENT,
-                "reason": f"refused: {refused}" if refused else "",
-                "artifact_hash": intent.artifact_hash,
-                "strategy": intent.strategy,
-                "symbol": intent.symbol,
-                "side": intent.side,
-                "qty": repr(intent.qty),
-                "reduces": reduces(intent, exposure),
-                "target": intent.target,
-                "bar_ts_utc": instant(intent.bar_ts_us),
-                "reference_price": repr(intent.reference_price),
-                "body_hash": intent.body_hash,
-                "occasion": intent.occasion,
-                "decided_at": instant(intent.decided_at_us),
-            }
-            columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-            # it expires by the clock that claims look at: ours may have jumped
+                return refusal_of(known)
+            refused = refusal(intent, situation, conditions)
+            row = _row_of(intent, situation, conditions, refused)
+            turns: dict[str, Bucket] = {}
+            if refused is None and not intent.occasion:
+                turns = take_turn(intent, situation, conditions.now_us)
             await connection.execute(
-                f"insert into orders ({columns}, expires_at) "
-                f"values ({values}, clock_timestamp() + make_interval(secs => %(ttl_s)s))",
-                {**row, "ttl_s": ttl_s},
+                _INSERT.format(
+                    columns=", ".join(row), values=", ".join(f"%({name})s" for name in row), shown=SHOWN
+                ),
+                {
+                    **row,
+                    "ttl_s": ttl_s,
+                    "of": list(turns),
+                    "tokens": [bucket.tokens for bucket in turns.values()],
+                    "refilled": [bucket.at_s for bucket in turns.values()],
+                },
             )
-            await self._fence.tell(connection, "order", intent.coid)
         return refused
 
     async def claim(self, coid: str) -> Row | Wait | None:
@@ -150,43 +159,26 @@ class Intents:
             if changed.rowcount:
                 await self._fence.tell(connection, "order", coid)
 
-    async def _situation(self, connection: AsyncConnection[DictRow], intent: Intent) -> tuple[Mode, Exposure]:
-        """What the account holds and has in flight, counted inside the transaction that adds to it."""
-        row = await one_row(
-            connection,
-            """
-            with held as (
-                select symbol, qty, average_entry from positions where account = %(account)s and qty <> 0
-            ), flying as (
-                select symbol, max(reference_price) as price,
-                       coalesce(sum(unfilled) filter (where side = 'buy'), 0) as buys,
-                       coalesce(sum(unfilled) filter (where side = 'sell'), 0) as sells
-                from (
-                    select symbol, reference_price, side, qty - filled_qty as unfilled from orders
-                    where account = %(account)s and state in ('INTENT', 'SENDING', 'ACKED', 'PARTIAL')
-                    union all
-                    select symbol, reference_price, side, reported_qty - filled_qty from orders
-                    where account = %(account)s and reported_qty > filled_qty
-                    and state not in ('INTENT', 'SENDING', 'ACKED', 'PARTIAL')
-                ) as coming
-                group by symbol
-            ), exposed as (
-                select symbol, coalesce(h.qty, 0) as qty, coalesce(f.buys, 0) as buys, coalesce(f.sells, 0) as sells,
-                       coalesce(f.price, h.average_entry) as price
-                from held h full join flying f using (symbol)
-            )
-            select (select mode from controls where account = %(account)s) as mode,
-                   (select reason from symbol_halts where account = %(account)s and symbol = %(symbol)s) as halted,
-                   coalesce(sum(qty) filter (where symbol = %(symbol)s), 0) as position,
-                   coalesce(sum(buys) filter (where symbol = %(symbol)s), 0) as open_buys,
-                   coalesce(sum(sells) filter (where symbol = %(symbol)s), 0) as open_sells,
-                   coalesce(sum(greatest(abs(qty + buys), abs(qty - sells)) * price)
-                            filter (where symbol <> %(symbol)s), 0) as gross_elsewhere
-            from exposed
-            """,
-            {"account": self._fence.account, "symbol": intent.symbol},
-        )
-        assert row is not None, "an aggregate always returns a row"
-        mode: Mode = row.pop("mode")
-        halted: str | None = row.pop("halted")
-        return mode, Exposure(**{name: float(value) for name, value in row.items()}, halted=halted)
+
+def _row_of(intent: Intent, situation: Situation, conditions: Conditions, refused: Refusal | None) -> Row:
+    return {
+        "coid": intent.coid,
+        "account": intent.account,
+        "decision_key": intent.decision_key,
+        "state": OrderState.ABANDONED if refused else OrderState.INTENT,
+        **told_of(refused),
+        "artifact_hash": intent.artifact_hash,
+        "strategy": intent.strategy,
+        "symbol": intent.symbol,
+        "side": intent.side,
+        "qty": repr(intent.qty),
+        "reduces": reduces(intent, situation.account.exposure),
+        "revision": situation.revision,
+        "target": intent.target,
+        "bar_ts_utc": instant(intent.bar_ts_us),
+        "asked_at": instant(conditions.now_us),
+        "reference_price": repr(intent.reference_price),
+        "body_hash": intent.body_hash,
+        "occasion": intent.occasion,
+        "decided_at": instant(intent.decided_at_us),
+    }

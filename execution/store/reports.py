@@ -70,6 +70,8 @@ class Reports:
                 {"filled": filled, "state": state, "coid": fill.coid},
             )
             await self._move_position(connection, fill)
+            if order["artifact_hash"] is not None:
+                await self._move_book(connection, fill, order)
             await self._fence.tell(connection, "fill", fill.coid, fill.execution_id)
             await self._fence.tell(connection, "order", fill.coid)
             return await self._lock_order(connection, fill.coid)
@@ -125,6 +127,27 @@ class Reports:
             },
         )
         await self._fence.tell(connection, "position", fill.symbol)
+
+    async def _move_book(self, connection: AsyncConnection[DictRow], fill: BrokerFill, order: Row) -> None:
+        """What an operator closes is closed for the book, whose strategy stays the name of it."""
+        await connection.execute(
+            """
+            insert into book_positions as b (account, artifact_hash, symbol, strategy, qty, price)
+            values (%(account)s, %(artifact)s, %(symbol)s, %(strategy)s, %(delta)s, %(price)s)
+            on conflict (account, artifact_hash, symbol) do update set
+                qty = b.qty + excluded.qty, price = excluded.price,
+                strategy = case when %(occasion)s = '' then excluded.strategy else b.strategy end
+            """,
+            {
+                "account": self._fence.account,
+                "artifact": order["artifact_hash"],
+                "symbol": fill.symbol,
+                "strategy": order["strategy"],
+                "occasion": order["occasion"],
+                "delta": fill.qty if fill.side == "buy" else f"-{fill.qty}",
+                "price": fill.price,
+            },
+        )
 
     async def _keep_raw(self, connection: AsyncConnection[DictRow], payload: str, problem: str) -> None:
         await connection.execute(

@@ -4,10 +4,15 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from data.control import Verb
+from data.limits import Limits, in_force
 from data.orders import OPEN, OrderState
 from execution.core.bucket import Rate
+from execution.core.risk.day import Held
 from execution.store.fence import Fence, Row, one_row
 
 
@@ -51,7 +56,7 @@ class Standing:
         return float(row["wait_s"])
 
     async def halt(self, symbol: str, reason: str) -> None:
-        """Nothing may be opened on it until a person says otherwise."""
+        """Nothing may be traded on it until a person says otherwise, who is not asked twice about the same."""
         async with self._fence.transaction() as connection:
             await connection.execute(
                 "insert into symbol_halts (account, symbol, reason) values (%s, %s, %s) on conflict do nothing",
@@ -83,18 +88,77 @@ class Standing:
                 await connection.execute("update runs set bars = %s where id = %s", [count, run_id])
 
     async def verified_flat(self, revision: int) -> None:
-        """The broker itself showed no position and no open order after this kill."""
+        """The broker itself showed no position and no open order after this flatten or kill.
+
+        A flatten is over with that, and the account paused; nothing is left that a cancel could be about.
+        """
         async with self._fence.transaction() as connection:
             changed = await connection.execute(
-                "update controls set verified_flat_at = clock_timestamp() "
-                "where account = %s and mode = 'killed' and revision = %s",
+                "update controls set verified_flat_at = clock_timestamp(), cancelled_revision = cancel_revision, "
+                "mode = case mode when 'flattening' then 'paused' else mode end "
+                "where account = %s and mode in ('flattening', 'killed') and revision = %s",
                 [self._fence.account, revision],
             )
             if changed.rowcount:
-                await connection.execute(
-                    "select emit_event(%s, 'control', %s)",
-                    [self._fence.account, Jsonb({"verified_flat": True})],
-                )
+                await self._tell_control(connection, {"verified_flat": True})
+
+    async def cancelled(self, revision: int) -> None:
+        """The broker itself showed no open order that was decided before this cancel."""
+        async with self._fence.transaction() as connection:
+            changed = await connection.execute(
+                "update controls set cancelled_revision = %(revision)s "
+                "where account = %(account)s and cancelled_revision < %(revision)s",
+                {"account": self._fence.account, "revision": revision},
+            )
+            if changed.rowcount:
+                await self._tell_control(connection, {"cancelled": True})
+
+    async def command(self, verb: Verb, actor: str, reason: str, cause: str) -> bool:
+        """What a person could say, said by an engine: once for a cause, and never instead of something stricter."""
+        async with self._fence.transaction() as connection:
+            row = await one_row(
+                connection,
+                "select give_command(%s, %s, %s, %s, %s) as answer",
+                [self._fence.account, verb, actor, reason, cause],
+            )
+        return row is not None and row["answer"] == "done"
+
+    async def limits(self, defaults: Limits) -> Limits:
+        """The account's own."""
+        rows = await self._fence.read(
+            "select distinct on (name) strategy, symbol, name, value from limits "
+            "where account = %s and strategy = '' and symbol = '' order by name, id desc",
+            [self._fence.account],
+        )
+        kept = [tuple(row.values()) for row in rows if row["value"] is not None]
+        return in_force(kept, "", defaults)
+
+    async def held(self) -> list[Held]:
+        """What the fills came to on every symbol ever traded."""
+        rows = await self._fence.read(
+            "select symbol, qty::float8 as qty, average_entry::float8 as average_entry, "
+            "realised::float8 as realised from positions where account = %s order by symbol",
+            [self._fence.account],
+        )
+        return [Held(**row) for row in rows]
+
+    async def open_day(self, day: date, profit: float) -> float:
+        """The profit with which a day began: what is given, unless somebody looked earlier that day."""
+        async with self._fence.transaction() as connection:
+            await connection.execute(
+                "insert into trading_days (account, day, opening_profit) values (%s, %s, %s) on conflict do nothing",
+                [self._fence.account, day, profit],
+            )
+            row = await one_row(
+                connection,
+                "select opening_profit from trading_days where account = %s and day = %s",
+                [self._fence.account, day],
+            )
+        assert row is not None, "the row was inserted or stood there before"
+        return float(row["opening_profit"])
+
+    async def _tell_control(self, connection: AsyncConnection[DictRow], told: dict[str, Any]) -> None:
+        await connection.execute("select emit_event(%s, 'control', %s)", [self._fence.account, Jsonb(told)])
 
     async def start_run(self, row: dict[str, Any]) -> Row:
         """The run with this identity: a new one, or the one that a crash interrupted."""

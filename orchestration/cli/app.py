@@ -13,6 +13,7 @@ from orchestration.cli import (
     reports,
     research,
     serve,
+    stopping,
     system,
     trade,
 )
@@ -32,6 +33,7 @@ app.add_typer(data.app, name="data", help="Market data: ingest it, list it, look
 app.add_typer(research.strategy, name="strategy", help="Strategy files: make, list and check them.")
 app.add_typer(records.runs, name="runs", help="Backtests and sweeps on record: list, show and repeat them.")
 app.add_typer(records.holdout, name="holdout", help="A range that a family may look at once.")
+trade.app.add_typer(stopping.app)
 app.add_typer(trade.app, name="trade", help="Trade what was promoted, and stay in control of it.")
 app.add_typer(
     chaos.app, name="chaos", help="Let everything go wrong, and look whether an order is lost or doubled."

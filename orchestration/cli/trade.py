@@ -1,26 +1,19 @@
-"""`slipway trade`: run what was promoted, look at the ledger, stop it."""
+"""`slipway trade`: run what was promoted, look at the ledger.  What stops it is in stopping.py."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from orchestration.cli.render import JsonOption, log_to_stderr, show
-
-if TYPE_CHECKING:
-    from data.control import Mode
 
 app = typer.Typer(no_args_is_help=True)
 
 Account = Annotated[str | None, typer.Option(help="The account; the newest when none is named.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many of the newest.")]
 Day = typer.Option(formats=["%Y-%m-%d"], help="A session like 2026-10-01.")
-
-KILL_PATIENCE_S = 60.0  # longer than the slowest demo bar; what is not flat by then needs a person
-ENGINE_PATIENCE_S = 10.0  # without a heartbeat; the supervisor restarts a killed engine well within it
 
 
 @app.command()
@@ -94,50 +87,6 @@ def latency(account: Account = None, as_json: bool = JsonOption) -> None:
 
 
 @app.command()
-def pause(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
-    """Send nothing that increases risk; closing goes on."""
-    print(_tell(account, "paused", reason))
-
-
-@app.command()
-def resume(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
-    """Trade again after a pause or a kill."""
-    print(_tell(account, "running", reason))
-
-
-@app.command()
-def kill(reason: Annotated[str, typer.Option()] = "", account: Account = None) -> None:
-    """Stop, cancel, close everything, and wait until the broker itself shows the account flat."""
-    from data import ledger
-    from data.control import get_control
-    from data.errors import Unavailable
-    from data.postgres import connect
-
-    name = _tell(account, "killed", reason).split()[0]
-    killed_at = engine_seen_at = time.monotonic()
-    while time.monotonic() < killed_at + KILL_PATIENCE_S:
-        with connect() as connection:
-            flat_at = get_control(connection, name).verified_flat_at
-            if name in ledger.with_an_engine(connection):
-                engine_seen_at = time.monotonic()
-        if flat_at is not None:
-            print(f"{name} is flat: the broker showed no position and no order at {flat_at:%H:%M:%S} UTC.")
-            return
-        if time.monotonic() > engine_seen_at + ENGINE_PATIENCE_S:
-            raise Unavailable(
-                f"{name} is killed and opens nothing, but no engine runs that could close what it holds",
-                f"See `./slipway trade positions --account {name}`; an engine closes it as soon as one starts: "
-                f"`./slipway trade run --account {name} --first SESSION`.",
-            )
-        time.sleep(0.25)
-    raise Unavailable(
-        f"{name} is killed, but not proved flat after {KILL_PATIENCE_S:.0f} s",
-        f"Nothing that increases risk is sent. See `./slipway trade positions --account {name}`, and that its "
-        "market moves: `./slipway logs engine`.",
-    )
-
-
-@app.command()
 def reconcile(account: Account = None, as_json: bool = JsonOption) -> None:
     """Compare the ledger with the broker's books; exit 1 when they differ."""
     import asyncio
@@ -175,14 +124,3 @@ def _show(
         name = ledger.known_account(connection, account)
         rows = question(connection, name)
     show(rows, title=f"{title} of {name}", as_json=as_json, empty=f"{name} {none}.")
-
-
-def _tell(account: str | None, mode: "Mode", reason: str) -> str:
-    from data import audit, control, ledger
-    from data.postgres import connect
-
-    log_to_stderr()
-    with connect() as connection:
-        name = ledger.known_account(connection, account, to_act=True)
-    control.set_mode(name, mode, actor=audit.person(), reason=reason or "from the command line")
-    return f"{name} is {mode}."

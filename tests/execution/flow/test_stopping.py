@@ -45,7 +45,7 @@ def events(desk: Desk) -> list[Any]:
 def test_a_kill_stops_closes_and_proves_flat(desk: Desk) -> None:
     with desk.running(*SLOW):
         eventually(lambda: held(desk), "a first position")
-        told = control.set_mode(desk.account, "killed", actor="test", reason="drill")
+        told = control.give(desk.account, "kill", actor="test", reason="drill")
 
         def flat_at() -> Any:
             with connect() as connection:
@@ -64,7 +64,7 @@ def test_a_kill_stops_closes_and_proves_flat(desk: Desk) -> None:
 def test_a_kill_outlives_the_engine_that_carried_it_out(desk: Desk) -> None:
     with desk.engine(*SLOW) as first:
         eventually(lambda: held(desk), "a first position")
-        control.set_mode(desk.account, "killed", actor="test", reason="drill")
+        control.give(desk.account, "kill", actor="test", reason="drill")
         eventually(lambda: [row for row in orders(desk) if row["strategy"] == "operator"], "a closing order")
         first.kill()
     with desk.running(*SLOW):
@@ -86,7 +86,7 @@ def orders(desk: Desk) -> list[dict[str, Any]]:
 def test_a_paused_account_opens_nothing_and_says_why(desk: Desk) -> None:
     with connect() as connection:
         control.ensure_account(connection, desk.account, "sim", CAPITAL)
-    control.set_mode(desk.account, "paused", actor="test", reason="lunch")
+    control.give(desk.account, "pause", actor="test", reason="lunch")
     with desk.running("--exit-when-done") as engine:
         assert engine.wait(60) == 0
     refused = orders(desk)

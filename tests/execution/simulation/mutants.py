@@ -11,8 +11,8 @@ from data.orders import OPEN, OrderState
 from execution.broker import Watermark
 from execution.core import lifecycle
 from execution.core.lifecycle import Accepted, Duplicate, Rejected, Unknown
-from execution.flow import desk, gateway, killswitch, ledger
-from execution.simulation import database, market, world
+from execution.flow import carrier, desk, gateway, guard, ledger
+from execution.simulation import database, engine, market, store, world
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,11 @@ async def _never_look_again(self: Any, row: Any) -> None:
 
 async def _acknowledge_first(self: Any, intent: Any) -> None:
     try:
-        await self._store.intents.write(intent, self._settings.limits, self._settings.intent_ttl_s)
+        await self._store.intents.write(
+            intent, self._settings.limits, self._conditions(intent), self._settings.intent_ttl_s
+        )
         await self._hints.send(intent.coid)
-    except (database.DatabaseGone, Lost):
+    except (store.DatabaseGone, Lost):
         return
 
 
@@ -94,18 +96,9 @@ def _end_anything(self: Any, coid: str, before: OrderState, after: OrderState, r
         self._change(row, state=after, reason=reason)
 
 
-def _exposure_without(dropped: Callable[[Any], bool]) -> Any:
-    whole = database.Database.exposure
-
-    def exposure(self: Any, intent: Any) -> Any:
-        kept = self.orders
-        try:
-            self.orders = {coid: row for coid, row in kept.items() if not dropped(row)}
-            return whole(self, intent)
-        finally:
-            self.orders = kept
-
-    return exposure
+def _coming_without(dropped: Callable[[Any], bool]) -> Any:
+    whole = database.Database.coming
+    return lambda self: [(row, left) for row, left in whole(self) if not dropped(row)]
 
 
 def _apply_fill_twice(self: Any, fill: Any, heard_by: str) -> Any:
@@ -119,8 +112,8 @@ def _apply_fill_twice(self: Any, fill: Any, heard_by: str) -> Any:
     return _APPLY_FILL(self, fill, heard_by)
 
 
-_APPLY_FILL = database.SimulatedStore._apply_fill
-_APPLY_ORDER = database.SimulatedStore._apply_order
+_APPLY_FILL = store.SimulatedStore._apply_fill
+_APPLY_ORDER = store.SimulatedStore._apply_order
 
 
 def _no_fill_of_what_has_ended(self: Any, fill: Any, heard_by: str) -> Any:
@@ -140,7 +133,7 @@ def _invent_fills(self: Any, order: Any) -> Any:
 def _fills_go_back(self: Any, order: Any) -> Any:
     row = _APPLY_ORDER(self, order)
     if row is not None and row["state"] in OPEN:
-        row = self._change(row, filled_qty=min(row["qty"], database.Decimal(order.filled_qty)))
+        row = self._change(row, filled_qty=min(row["qty"], store.Decimal(order.filled_qty)))
     return row
 
 
@@ -177,13 +170,52 @@ def _random_names(*_: Any, **__: Any) -> str:
 
 async def _leave_the_ends_open(self: Any, tasks: Any) -> None:
     tasks.create_task(self.gateway.run())
-    tasks.create_task(self.switch.run())
+    tasks.create_task(self.carrier.run())
     self.gateway.open()
 
 
 async def _close_and_believe(self: Any, control: Any) -> None:
     await self._broker.cancel_all()
     await self._store.standing.verified_flat(control["revision"])
+
+
+async def _believe_a_cancel(self: Any, revision: int) -> None:
+    await self._broker.cancel_all()
+    await self._store.standing.cancelled(revision)
+
+
+async def _cancel_what_the_broker_shows(self: Any, revision: int) -> None:
+    books = await self._ledger.reconcile()
+    if any(carrier._is_open(order) for order in books.orders):
+        await self._broker.cancel_all()
+    else:
+        await self._store.standing.cancelled(revision)
+
+
+def _claim_what_was_cancelled(self: Any, coid: str, from_state: OrderState) -> Any:
+    control = self._database.control
+    self._database.control = {**control, "cancel_revision": 0}
+    try:
+        return _CLAIM(self, coid, from_state)
+    finally:
+        self._database.control = {**self._database.control, "cancel_revision": control["cancel_revision"]}
+
+
+def _write_with_old_limits(self: Any, *asked: Any) -> Any:
+    if asked[0].coid in self._database.orders:
+        return _WRITE(self, *asked)
+    limits, self._database.limits = self._database.limits, {}
+    saw, self._database._saw = self._database._saw, lambda *_: None
+    try:
+        refused = _WRITE(self, *asked)
+    finally:
+        self._database.limits, self._database._saw = limits, saw
+    saw(None, self._database.orders[asked[0].coid], (self.epoch, self.epoch))
+    return refused
+
+
+def _forget_the_loss(self: Any, intent: Any) -> Any:
+    return self._surroundings.conditions(intent)
 
 
 def _own_bucket(self: Any, kept: float) -> float:
@@ -193,7 +225,9 @@ def _own_bucket(self: Any, kept: float) -> float:
     return wait_s
 
 
-_TAKE = database.SimulatedStore._take_request
+_WRITE = store.SimulatedStore._write
+_CLAIM = store.SimulatedStore._claim
+_TAKE = store.SimulatedStore._take_request
 
 
 async def _no_hints_no_sweep(self: Any) -> None:
@@ -218,7 +252,7 @@ async def _forget_what_was_sent(self: Any) -> None:
             await gateway.asyncio.sleep(gateway.SWEEP_S)
 
 
-STORE = database.SimulatedStore
+STORE = store.SimulatedStore
 MUTANTS = (
     Mutant("a timeout is a reject", ((gateway.Gateway, "_attempt", _believe_every_no),)),
     Mutant("a duplicate is a reject", ((gateway.Gateway, "_attempt", _duplicates_are_rejects),),
@@ -244,20 +278,20 @@ MUTANTS = (
     Mutant("a frozen sender sends late", ((gateway, "LEASE_MARGIN_S", 1e9),),
            faults={"freeze_at_a_step": 0.01, "kill_at_a_step": 0.0, "kill": 0.0, "database_error": 0.0}),
     Mutant("unknown orders hold no risk", (
-        (database.Database, "exposure", _exposure_without(lambda row: row["state"] == OrderState.SENDING)),
+        (database.Database, "coming", _coming_without(lambda row: row["state"] == OrderState.SENDING)),
     )),
     Mutant("open orders hold no risk", (
-        (database.Database, "exposure", _exposure_without(lambda row: row["state"] in OPEN)),
+        (database.Database, "coming", _coming_without(lambda row: row["state"] in OPEN)),
     )),
     Mutant("reported fills hold no risk", (
-        (database.Database, "exposure", _exposure_without(lambda row: row["state"] not in OPEN)),
+        (database.Database, "coming", _coming_without(lambda row: row["state"] not in OPEN)),
     ), faults={"lost_event": 0.5, "kill": 0.0, "kill_at_a_step": 0.0, "clock_jump": 0.0}),
     Mutant("a fill is entered each time that it is heard of", ((STORE, "_apply_fill", _apply_fill_twice),)),
     Mutant("an order that has ended takes no fills", ((STORE, "_apply_fill", _no_fill_of_what_has_ended),)),
     Mutant("fills are concluded from states", ((STORE, "_apply_order", _invent_fills),)),
     Mutant("the filled quantity follows the last event", ((STORE, "_apply_order", _fills_go_back),)),
     Mutant("no reconciliation at all", (
-        (ledger.Ledger, "reconcile", _do_nothing), (killswitch.KillSwitch, "run", _do_nothing),
+        (ledger.Ledger, "reconcile", _do_nothing), (carrier.Carrier, "run", _do_nothing),
     )),
     Mutant("no reconciliation by the clock", ((ledger.Ledger, "_keep_reconciling", _do_nothing),)),
     Mutant("what was open at the watermark is not asked for again", (
@@ -266,9 +300,24 @@ MUTANTS = (
     Mutant("books begin at the watermark, without an overlap", ((market, "OVERLAP_S", 0.0),),
            faults={"lost_event": 0.5, "invisible": 0.5}),
     Mutant("books recover while fills come in", ((ledger.Ledger, "handing_over", _hand_over_at_once),)),
-    Mutant("names are made up", ((world, "client_order_id", _random_names),)),
-    Mutant("a kill is believed without proof", ((killswitch.KillSwitch, "_bring_flat", _close_and_believe),)),
-    Mutant("nobody pulls a kill through", ((killswitch.KillSwitch, "run", _do_nothing),)),
+    Mutant("names are made up", ((engine, "client_order_id", _random_names),)),
+    Mutant("a kill is believed without proof", ((carrier.Carrier, "_bring_flat", _close_and_believe),)),
+    Mutant("nobody pulls a kill through", ((carrier.Carrier, "run", _do_nothing),)),
+    Mutant("a flatten is believed without proof", ((carrier.Carrier, "_bring_flat", _close_and_believe),),
+           faults={"command": 0.5}),
+    Mutant("a cancel is believed without proof", (
+        (carrier.Carrier, "_cancel_what_was_before", _believe_a_cancel),
+    ), faults={"command": 0.5}),
+    Mutant("a cancel looks at the broker alone", (
+        (carrier.Carrier, "_cancel_what_was_before", _cancel_what_the_broker_shows),
+    ), faults={"command": 0.5}),
+    Mutant("nobody pulls a cancel through", ((carrier.Carrier, "_cancel_what_was_before", _do_nothing),)),
+    Mutant("what was cancelled before it was sent is sent", ((STORE, "_claim", _claim_what_was_cancelled),),
+           faults={"command": 0.5}),
+    Mutant("limits are those of the start", ((store.SimulatedStore, "_write", _write_with_old_limits),)),
+    Mutant("nobody looks at the loss", ((guard.Guard, "_look_at_the_loss", _do_nothing),)),
+    Mutant("who resumes after a loss may open", ((guard.Guard, "conditions", _forget_the_loss),),
+           faults={"command": 0.5, "market_move": 0.6}),
     Mutant("a bucket for each process", ((STORE, "_take_request", _own_bucket),)),
     Mutant("trading begins before the past is known", ((desk.OrderDesk, "start", _leave_the_ends_open),),
            masked="what is unknown holds risk, and books are handed over between two events"),

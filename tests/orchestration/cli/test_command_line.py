@@ -65,7 +65,7 @@ def test_a_mistake_of_use_names_the_help_that_answers_it(typed: Typed, words: li
         "sweep crossover AAA", "backtest crossover AAA", "report crossover AAA",
         "publish crossover AAA --start 2026-09-01 --end 2026-09-02", "trade run --first 2026-09-01",
         "trade orders", "trade fills", "trade positions", "trade latency", "trade pause", "trade resume",
-        "trade kill", "trade reconcile",
+        "trade cancel", "trade flatten", "trade kill", "trade limits", "trade halts", "trade reconcile",
     ],
 )  # fmt: skip
 def test_without_a_system_every_command_says_how_to_start_it(typed: Typed, words: str) -> None:

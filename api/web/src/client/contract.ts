@@ -6,7 +6,7 @@ export interface Account {
   broker: string
   cash: string
   created_at: string
-  mode: 'running' | 'paused' | 'killed'
+  mode: 'running' | 'paused' | 'flattening' | 'killed'
   heartbeat_at: string | null
 }
 
@@ -24,7 +24,7 @@ export interface Candles {
 
 export interface Control {
   account: string
-  mode: 'running' | 'paused' | 'killed'
+  mode: 'running' | 'paused' | 'flattening' | 'killed'
   reason: string
   actor: string
   changed_at: string

@@ -54,13 +54,14 @@ export function Banner({ desk, link }: { desk: Desk | null; link: Link }) {
   if (control.mode === 'paused') {
     return (
       <p className="banner warn" role="status">
-        <b>Paused</b> by {said}. Positions stay; only what reduces them is sent.
+        <b>Paused</b> by {said}. Only what reduces a position is sent.{' '}
+        {control.verified_flat_at && <b className="flat">✓ Flattened at {clock(control.verified_flat_at)} NY</b>}
       </p>
     )
   }
   return (
     <p className="banner bad" role="status" data-testid="killed">
-      <b>Killed</b> by {said}.{' '}
+      <b>{control.mode === 'flattening' ? 'Flattening, told' : 'Killed'}</b> by {said}.{' '}
       {control.verified_flat_at ? (
         <b className="flat">✓ Verified flat with the broker at {clock(control.verified_flat_at)} NY</b>
       ) : (

@@ -45,7 +45,7 @@ export function Header({ desk, link, session, account, names, mayControl, onChoo
           Pause
         </button>
       )}
-      {desk && (mode === 'paused' || mode === 'killed') && (
+      {desk && mode !== 'running' && (
         <button className="button" disabled={!mayControl} title={barrier} onClick={() => onWish('running')}>
           Resume
         </button>

@@ -1,7 +1,7 @@
-"""Kill means flat, and proved: stop, cancel, close, and look at the broker until it shows nothing.
+"""Carries out what people say to an account: nothing open that was decided before, or flat, and proved either way.
 
-Works from Postgres and the broker alone: with Redis, Dagster and the API down it is a quarter of a
-second slower.
+Stop, cancel, close, and look at the broker until it shows nothing.  Works from Postgres and the broker alone: with
+Redis, Dagster and the API down it is a quarter of a second slower.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import structlog
 
 from data.bus import Lost
 from data.orders import OPEN
-from execution.broker import Broker, BrokerDown, BrokerPosition
+from execution.broker import Broker, BrokerDown, BrokerOrder, BrokerPosition
 from execution.core.book import Book
 from execution.core.intents import Intent, client_order_id
 from execution.flow.gateway import UNSETTLED, Gateway
@@ -22,13 +22,15 @@ from execution.flow.ports import Clock, OrderStore, Row, Wakes
 
 POLL_S: Final = 0.25
 ROUND_S: Final = 1.0  # a round asks the broker, whose patience the closing orders need
+ONE_BY_ONE_MAX: Final = 20  # above that one request for all, even if it meets an order that came since
 OPERATOR: Final = "operator"  # whose orders these are; no strategy may carry the name
+TO_FLAT: Final = {"flattening": "flatten", "killed": "kill"}
 
 _log = structlog.get_logger()
 
 
-class KillSwitch:
-    """Watches the account's control row and carries a kill through."""
+class Carrier:
+    """Watches the account's control row and carries its commands through."""
 
     def __init__(
         self,
@@ -57,16 +59,48 @@ class KillSwitch:
             while True:
                 control = await self._store.standing.control()
                 self.mode = control["mode"]
-                unproved = self.mode == "killed" and control["verified_flat_at"] is None
-                if unproved:
-                    try:
-                        await self._bring_flat(control)
-                    except BrokerDown as error:
-                        _log.error("killed, but the broker does not answer; trying again", error=str(error))
+                unproved = False
+                try:
+                    unproved = await self._carry_on(control)
+                except BrokerDown as error:
+                    unproved = True
+                    _log.error("the broker does not answer; trying again", mode=self.mode, error=str(error))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ROUND_S if unproved else POLL_S):
                         await woken.wait()
                 woken.clear()
+
+    async def _carry_on(self, control: Row) -> bool:
+        """One round of what is not proved yet; False when there is nothing to do."""
+        if self.mode in TO_FLAT and control["verified_flat_at"] is None:
+            await self._bring_flat(control)
+            return True
+        if control["cancelled_revision"] < control["cancel_revision"]:
+            await self._cancel_what_was_before(control["cancel_revision"])
+            return True
+        return False
+
+    async def _cancel_what_was_before(self, revision: int) -> None:
+        """One round: cancel what was decided before this command or is not ours, and believe only the broker.
+
+        What was open of before is read before the broker's orders, and what came since after them: so nothing of
+        before is missed, and nothing that came since is cancelled.
+        """
+        rows = await self._store.standing.orders(OPEN)
+        before = [row["coid"] for row in rows if row["revision"] < revision]
+        books = await self._ledger.reconcile()
+        rows = await self._store.standing.orders(OPEN)
+        since = {row["coid"] for row in rows if row["revision"] >= revision}
+        there = [order for order in books.orders if _is_open(order)]
+        unwanted = [order for order in there if order.coid not in since]
+        if len(unwanted) > ONE_BY_ONE_MAX:
+            await self._broker.cancel_all()
+        else:
+            for order in unwanted:
+                await self._broker.cancel(order.broker_id)
+        if not before and not unwanted:
+            await self._store.standing.cancelled(revision)
+            _log.warning("cancelled: the broker shows no order of before")
 
     async def _bring_flat(self, control: Row) -> None:
         """One round: cancel what is not of this command, close what is held, and believe only the broker.
@@ -74,11 +108,11 @@ class KillSwitch:
         What may still fill is read before the broker's positions: what fills in between is counted twice, not missed,
         and nothing is closed twice.  An order of which nobody knows whether it was sent does not hold up the rest.
         """
-        occasion = f"kill {control['revision']}"
+        occasion = f"{TO_FLAT[control['mode']]} {control['revision']}"
         ours = await self._store.standing.of_occasion(occasion)
         coming = await self._store.standing.unfilled()
         books = await self._ledger.reconcile()
-        there = [order for order in books.orders if order.state is None or order.state in OPEN]
+        there = [order for order in books.orders if _is_open(order)]
         foreign = [order for order in there if order.coid not in ours]
         if foreign or any(row["coid"] not in ours for row in coming):
             await self._broker.cancel_all()
@@ -90,7 +124,7 @@ class KillSwitch:
                 await self._close(position, occasion, number=len(ours))
         if not books.positions and not there and not coming:
             await self._store.standing.verified_flat(control["revision"])
-            _log.warning("killed and flat: the broker shows no position and no order")
+            _log.warning("flat: the broker shows no position and no order", mode=control["mode"])
 
     async def _close(self, position: BrokerPosition, occasion: str, number: int) -> None:
         quantity = float(position.qty)
@@ -126,3 +160,8 @@ class KillSwitch:
             except Lost as error:
                 _log.warning("redis is away; the control row is polled", error=str(error))
                 await asyncio.sleep(POLL_S)
+
+
+def _is_open(order: BrokerOrder) -> bool:
+    """A status that nobody knows may be one of an open order."""
+    return order.state is None or order.state in OPEN
