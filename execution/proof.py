@@ -13,7 +13,7 @@ from execution.broker.venue import venue
 
 async def differences(account: str) -> list[str]:
     """Every way in which the ledger and the broker's books differ; empty when they agree."""
-    async with venue(account) as (broker, _):
+    async with venue(account, only_read=True) as (broker, _):
         books = await broker.books()
     with connect() as connection:
         fills = connection.execute(

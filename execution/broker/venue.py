@@ -16,10 +16,12 @@ from execution.settings import ExecutionSettings
 
 
 @asynccontextmanager
-async def venue(account: str, **terms: float) -> AsyncIterator[tuple[AlpacaBroker, Keys | None]]:
+async def venue(
+    account: str, *, only_read: bool = False, **terms: float
+) -> AsyncIterator[tuple[AlpacaBroker, Keys | None]]:
     """The broker of SLIPWAY_BROKER, which took our keys; and the keys of our own market, if it is the simulator.
 
-    There, the account of this name is opened with `terms` if it is new.
+    There, the account of this name is opened with `terms` if it is new.  One that is blocked can only be read.
     """
     settings = ExecutionSettings()
     keys: Keys | None = None
@@ -34,7 +36,7 @@ async def venue(account: str, **terms: float) -> AsyncIterator[tuple[AlpacaBroke
         credentials, connect_s=settings.connect_timeout_s, total_s=settings.request_timeout_s
     )
     try:
-        await _admitted(broker, credentials)
+        await _admitted(broker, credentials, only_read)
         yield broker, keys
     finally:
         await broker.close()
@@ -49,9 +51,9 @@ def simulator_credentials(url: str, keys: Keys) -> Credentials:
     )
 
 
-async def _admitted(broker: AlpacaBroker, credentials: Credentials) -> None:
+async def _admitted(broker: AlpacaBroker, credentials: Credentials, only_read: bool) -> None:
     try:
-        await broker.admit()
+        await broker.admit(only_read=only_read)
     except BrokerDown as error:
         raise Unavailable(
             f"the broker at {credentials.url} does not say how the account stands ({error})",

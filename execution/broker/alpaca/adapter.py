@@ -37,8 +37,8 @@ class AlpacaBroker:
         """Await this before each cancel and question; orders were counted when they were claimed."""
         self._http.allowed = allowed
 
-    async def admit(self) -> None:
-        """Ask for the account, once at start: are the keys good, and may it trade?
+    async def admit(self, *, only_read: bool = False) -> None:
+        """Ask for the account, once at start: are the keys good, and may it trade, if it is to?
 
         The connection that this opens is the one that the first order takes.
         """
@@ -52,7 +52,7 @@ class AlpacaBroker:
         if keys.live and number.startswith(PAPER_NUMBER):
             raise Refused(f"{number} is a paper account, and SLIPWAY_BROKER is alpaca-live", keys.how_to_fix)
         blocks = [name for name in _BLOCKS if account.get(name) not in (None, False)]
-        if status != "ACTIVE" or blocks:
+        if not only_read and (status != "ACTIVE" or blocks):
             raise Refused(
                 f"the broker's account {number} may not trade: {', '.join(blocks) or f'its status is {status}'}",
                 "Settle it in the broker's dashboard.",

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odd_json import any_json, plausible_objects
 from orders import activity, told
 from scripted_broker import NOW_US, ScriptedBroker, http, scripted_broker
 
@@ -222,5 +226,29 @@ def test_an_open_order_that_the_broker_no_longer_knows_is_asked_for_and_left_out
         assert books.orders == []
         assert len(script.asked("GET /v2/orders/b1")) == 1
         assert books.watermark == Watermark(NOW_US, {})
+
+    played(play)
+
+
+@pytest.mark.full
+@settings(deadline=None)  # the machine may be busy
+@given(
+    orders=st.lists(plausible_objects | any_json, max_size=4) | any_json,
+    fills=st.lists(plausible_objects | any_json, max_size=4) | any_json,
+    positions=st.lists(plausible_objects, max_size=2) | any_json,
+    since=st.none() | st.just(Watermark(NOW_US, {"b1": "1"})),
+)
+def test_whatever_the_pages_say_there_are_books_or_none(
+    orders: Any, fills: Any, positions: Any, since: Watermark | None
+) -> None:
+    async def play(script: ScriptedBroker, broker: AlpacaBroker) -> None:
+        for route, page in ((LIST, orders), (FILLS, fills), (POSITIONS, positions)):
+            script.on(route, http(200, page))
+        script.on("GET /v2/orders/b1", http(200, orders))
+        with suppress(BrokerDown):
+            books = await broker.books(since)
+            assert isinstance(orders, list)
+            assert isinstance(positions, list)
+            assert len(books.positions) == len(positions)
 
     played(play)

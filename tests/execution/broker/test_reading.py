@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from odd_json import any_json, plausible_objects
 
 from data.orders import OrderState
 from execution.broker import BrokerEvent, Unreadable
@@ -213,41 +214,11 @@ def test_what_cannot_be_read_is_kept_word_for_word(frame: str | bytes) -> None:
     assert told.payload == as_text[: reading.RAW_LENGTH_MAX]
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
-    max_leaves=12,
-)
-_FIELDS = (
-    "id", "client_order_id", "symbol", "side", "qty", "filled_qty", "status", "legs", "replaces", "replaced_by",
-    "event", "execution_id", "price", "timestamp", "seq", "bar_ts_us", "order_id", "cum_qty", "transaction_time",
-    "commission", "asset_class",
-)  # fmt: skip
-_plausible = st.sampled_from(
-    [
-        "b1",
-        "c1",
-        "AAA",
-        "buy",
-        "sell",
-        "5",
-        5,
-        "5.0",
-        "new",
-        "fill",
-        "partial_fill",
-        "2026-09-30T13:31:00Z",
-        None,
-        [],
-    ]
-)
-_objects = st.dictionaries(st.sampled_from(_FIELDS), _plausible | _json, max_size=len(_FIELDS))
-
-
 @pytest.mark.full
+@settings(deadline=None)  # the machine may be busy
 @given(
     status=st.integers(100, 599),
-    body=st.binary(max_size=64) | _json.map(lambda value: json.dumps(value).encode()),
+    body=st.binary(max_size=64) | any_json.map(lambda value: json.dumps(value).encode()),
 )
 @example(status=200, body=b'"\\ud800"')
 def test_no_reply_to_an_order_is_an_error(status: int, body: bytes) -> None:
@@ -257,15 +228,19 @@ def test_no_reply_to_an_order_is_an_error(status: int, body: bytes) -> None:
 
 
 @pytest.mark.full
+@settings(deadline=None)  # the machine may be busy
 @given(
-    frame=st.binary(max_size=64) | _json.map(json.dumps) | st.builds(update, st.text(max_size=9), _objects)
+    frame=st.binary(max_size=64)
+    | any_json.map(json.dumps)
+    | st.builds(update, st.text(max_size=9), plausible_objects)
 )
 def test_no_frame_is_an_error(frame: str | bytes) -> None:
     assert isinstance(read_event(frame, Executions()), BrokerEvent | Unreadable)
 
 
 @pytest.mark.full
-@given(data=_objects, told=_objects)
+@settings(deadline=None)  # the machine may be busy
+@given(data=plausible_objects, told=plausible_objects)
 def test_no_event_is_an_error_and_what_is_read_can_be_written_down(data: Json, told: Json) -> None:
     raw = json.dumps({"stream": "trade_updates", "data": {**data, "order": told}})
     event = read_event(raw, Executions())
@@ -277,7 +252,8 @@ def test_no_event_is_an_error_and_what_is_read_can_be_written_down(data: Json, t
 
 
 @pytest.mark.full
-@given(told=_objects | _json)
+@settings(deadline=None)  # the machine may be busy
+@given(told=plausible_objects | any_json)
 def test_orders_fills_and_positions_are_read_or_odd(told: Any) -> None:
     raw = json.dumps(told).encode()
     for read in (reading.order, lambda one: list(reading.with_exits(one)), reading.position, _read_activity):

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import UsageError
@@ -115,6 +115,7 @@ def test_other_terms_are_another_body() -> None:
 
 
 @pytest.mark.full
+@settings(deadline=None)  # the machine may be busy
 @given(
     type=st.sampled_from(["market", "limit", "stop", "stop_limit", "trailing_stop"]),
     order_class=st.sampled_from(["simple", "bracket", "oco", "oto"]),

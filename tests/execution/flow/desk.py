@@ -81,7 +81,8 @@ class Desk:
 
     def assert_books_agree(self) -> None:
         """Fills, positions and open orders are the exchange's."""
-        assert asyncio.run(differences(self.account)) == []
+        found = asyncio.run(differences(self.account))
+        assert found == [], found
 
     @contextmanager
     def running(self, *more: str, arguments: list[str] | None = None) -> "Iterator[subprocess.Popen[bytes]]":
