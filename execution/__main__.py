@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import psycopg
 import uvloop
-from psycopg.errors import IdleInTransactionSessionTimeout
 
 from data.errors import SlipwayError
 from execution.feeds.opening import VENDORS
@@ -59,7 +58,7 @@ def serve(asked: Assignment) -> int:
         first = _first_of(group)
         print(f"error: {first}", file=sys.stderr)
         code = first.exit_code
-    except* (psycopg.OperationalError, IdleInTransactionSessionTimeout) as group:
+    except* (psycopg.OperationalError, psycopg.InternalError) as group:  # it ended, failed, or cut us off
         reason = str(_first_of(group)).strip().partition("\n")[0]
         print(f"error: Postgres went away: {reason}. Start again; nothing is lost.", file=sys.stderr)
         code = 1

@@ -96,7 +96,8 @@ def every_card() -> list[Card]:
         *(Card(Kind.KNOB, Target.EXCHANGE, knob=kind, route=route) for kind, route in _KNOBS),
         *(Card(Kind.DISK_FULL, target) for target in (Target.POSTGRES, Target.EXCHANGE)),
         *(Card(Kind.CLOCK, Target.ENGINE, seconds=seconds) for seconds in (-3600.0, 3600.0)),
-        *(Card(kind, Target.ENGINE) for kind in (Kind.TWIN, Kind.TAKEOVER, Kind.ZOMBIE)),
+        *(Card(kind, Target.ENGINE) for kind in (Kind.TWIN, Kind.TAKEOVER)),
+        Card(Kind.ZOMBIE, Target.ENGINE, "in_transaction"),
         Card(Kind.FLUSH, Target.REDIS),
     ]
     cards = at_steps + others

@@ -101,7 +101,7 @@ class Turmoil:
 
     async def _strike(self, strikes: Strikes, card: Card) -> None:
         try:
-            if card.step or card.kind in (Kind.CLOCK, Kind.ZOMBIE):
+            if card.step or card.kind is Kind.CLOCK:
                 if provoking := _PROVOKED.get(card.step):
                     await self._carry_out(strikes, provoking, None)
                 await self._trap(strikes, card)

@@ -34,16 +34,16 @@ def test_todays_faults_lose_and_double_nothing() -> None:
     assert figures["orders"] >= 30 * figures["sessions"], "a session that hardly trades proves little"
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(("signal_", "sign"), [(signal.SIGINT, "engines/*.log"), (signal.SIGKILL, "lake")])
 def test_nothing_stays_behind_of_a_run_that_was_stopped(
-    signal_: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signal_: signal.Signals, sign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was killed could not clean up: the next run does."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "orchestration.cli", "chaos", "--minutes", "2"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as process:
         give_up_at = time.monotonic() + 60
-        while not list(tmp_path.glob("slipway-chaos-*/faults.jsonl")):
+        while not list(tmp_path.glob(f"slipway-chaos-*/{sign}")):
             assert process.poll() is None, "it ended before it was stopped"
             assert time.monotonic() < give_up_at
             time.sleep(0.05)
