@@ -20,8 +20,8 @@ from infra.local.postgres import Cluster
 # Children before parents.  Deleting a handful of rows is faster than a fresh database.
 EMPTY = """
     delete from outbox; delete from fills; delete from orders; delete from positions; delete from lease;
-    delete from controls; delete from runs; delete from accounts; delete from gate_evidence; delete from versions;
-    delete from strategies; delete from candles; delete from catalog; delete from lake_files;
+    delete from commands; delete from controls; delete from runs; delete from accounts; delete from gate_evidence;
+    delete from versions; delete from strategies; delete from candles; delete from catalog; delete from lake_files;
     delete from snapshots; delete from users;
 """
 

@@ -259,3 +259,17 @@ def test_a_page_that_is_not_built_says_how(start_monitor: Callable[..., Monitor]
         "no-cache",
     )
     assert problem(httpx.get(f"{monitor.url}/assets/none.js")) == (404, "not_found")
+
+
+def test_a_pause_does_not_take_the_place_of_a_kill_and_a_resume_ends_it(
+    trader: httpx.Client, floor: Floor
+) -> None:
+    def said(mode: str) -> httpx.Response:
+        return trader.post("/api/control", json={"account": "paper", "mode": mode, "reason": "drill"})
+
+    assert said("killed").status_code == 200
+    assert problem(said("paused")) == (409, "refused")
+    assert floor.db.execute("select mode from controls").fetchone() == ("killed",)
+    assert said("running").json()["mode"] == "running"
+    floor.db.execute("update controls set mode = 'flattening'")
+    assert trader.get("/api/control?account=paper").json()["mode"] == "flattening"
