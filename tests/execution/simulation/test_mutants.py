@@ -10,6 +10,7 @@ PATIENCE = 3_000
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", [each for each in MUTANTS if not each.masked], ids=lambda each: each.name)
 def test_a_mutant_is_killed(mutant: Mutant) -> None:
     with mutant.alive(), silence():

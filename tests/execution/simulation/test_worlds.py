@@ -27,6 +27,7 @@ def test_no_seed_violates_an_invariant_and_the_same_seed_is_the_same_world() -> 
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)  # a minute and a half of two cores, which the other tests want, too
 def test_no_seed_of_two_thousand_violates_an_invariant() -> None:
     lived = [each for part in run_seeds(0, SEEDS) for each in part]
     assert [each.seed for each in lived] == list(range(SEEDS))
