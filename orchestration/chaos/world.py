@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from signal import SIGCONT
@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from data import query, registry
+from data import bus, query, registry
 from data.ingest import ingest
 from data.postgres import connect
 from data.registry import Version
@@ -133,7 +133,7 @@ async def private_world(folder: Path) -> AsyncIterator[World]:
         site.make_folders()
         servers = {
             Target.POSTGRES: Server(Target.POSTGRES, services.postgres(site), site),
-            Target.REDIS: Server(Target.REDIS, services.valkey(site), site),
+            Target.REDIS: Server(Target.REDIS, _valkey_on_tcp_only(site), site),
             Target.EXCHANGE: Server(Target.EXCHANGE, services.exchange(site), site),
         }
         for server in servers.values():
@@ -145,6 +145,10 @@ async def private_world(folder: Path) -> AsyncIterator[World]:
             Target.EXCHANGE: site.exchange_url(),
         }
         proxies = {target: await stack.enter_async_context(Proxy(url)) for target, url in urls.items()}
+        redis_url = proxies[Target.REDIS].url
+        assert await asyncio.to_thread(bus.nearest, redis_url) == redis_url, (
+            "engines must not pass the proxy by"
+        )
         await stack.enter_async_context(
             controlled({str(each): proxies[each] for each in proxies}, site.sockets / "proxies.sock")
         )
@@ -152,6 +156,15 @@ async def private_world(folder: Path) -> AsyncIterator[World]:
         yield World(
             folder, servers, proxies, version, wanted, site.sockets, site.redis_url(), site.exchange_url()
         )
+
+
+def _valkey_on_tcp_only(site: Site) -> services.Service:
+    """An engine on the same machine takes the unix socket that it finds, past the proxy."""
+
+    def hide_socket() -> None:
+        (site.sockets / "valkey.sock").unlink(missing_ok=True)
+
+    return replace(services.valkey(site), once_ready=hide_socket)
 
 
 def _researched() -> tuple[Version, pl.DataFrame]:
