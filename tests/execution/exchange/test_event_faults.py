@@ -9,7 +9,9 @@ import msgspec
 import requests as http
 from exchange_process import Tape
 
-from execution.broker.alpaca import BrokerEvent, Unreadable, read_event
+from execution.broker import BrokerEvent, Unreadable
+from execution.broker.alpaca.executions import Executions
+from execution.broker.alpaca.stream import read_event
 from execution.exchange.faults import FaultKind
 
 STREAM = "STREAM trade_updates"
@@ -88,7 +90,9 @@ def test_events_are_not_what_the_documentation_says(tape: Tape) -> None:
     ]
     for kind, coid in zip(kinds, "abcd", strict=True):
         tape.control.arm_fault(kind, route=STREAM, coid=coid)
-    read: list[Any] = [read_event(frame) for frame in streamed(tape, lambda: submit(tape, *"abcde"), 5)]
+    executions = Executions()
+    frames = streamed(tape, lambda: submit(tape, *"abcde"), 5)
+    read: list[Any] = [read_event(frame, executions) for frame in frames]
     assert isinstance(read[0], Unreadable)
     assert isinstance(read[3], Unreadable)
     assert isinstance(read[1], BrokerEvent)
