@@ -53,6 +53,11 @@ def events(account: str) -> str:
     return f"events.{account}"
 
 
+def heartbeat(account: str) -> str:
+    """What the account's engine last said of itself; gone when the engine is."""
+    return f"engine.{account}"
+
+
 def control(account: str) -> str:
     return f"control.{account}"
 

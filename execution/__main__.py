@@ -13,6 +13,8 @@ from data.errors import SlipwayError
 from execution.feeds.opening import VENDORS
 from execution.markets import Live, Replay
 from execution.service import Assignment, run
+from execution.settings import ExecutionSettings
+from execution.visibility import logs
 
 Failure = TypeVar("Failure", bound=Exception)
 
@@ -51,6 +53,7 @@ def _market_of(given: argparse.Namespace) -> Replay | Live:
 def serve(asked: Assignment) -> int:
     """Run the service; an error is a sentence and an exit code."""
     code = 0
+    logs.configure(ExecutionSettings())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(asked))

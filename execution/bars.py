@@ -27,6 +27,7 @@ class Heard:
     bar: Bar
     of: int  # so many bars of the instant; 0 where nobody knows
     seq: int  # the exchange's last event that it includes
+    taken_ms: int  # when Redis took it, on its own clock: good for an age, not for an order
 
 
 class Bars:
@@ -55,11 +56,12 @@ class Bars:
         streams = [bus.md(symbol) for symbol in symbols]
         self._reader = GroupReader(hearing, streams, f"engine.{account}", str(epoch), self._hear)
 
-    def _hear(self, _stream: bytes, _id: bytes, fields: list[bytes]) -> None:
+    def _hear(self, _stream: bytes, entry_id: bytes, fields: list[bytes]) -> None:
         told = dict(zip(fields[::2], fields[1::2], strict=True))
         if _BAR not in told or told[_FEED].decode() not in self._feeds:
             return
-        self._heard.append(Heard(decode_bar(told[_BAR]), int(told[_OF]), int(told[_SEQ])))
+        taken_ms = int(entry_id.partition(b"-")[0])
+        self._heard.append(Heard(decode_bar(told[_BAR]), int(told[_OF]), int(told[_SEQ]), taken_ms))
         self._reader.hold()
         self._news.set()
 

@@ -1,6 +1,7 @@
 """Bars in, intents out: lets every book decide, and says when it is done with a bar."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from execution.core.roster import Roster
 from execution.failpoint import reach
 from execution.flow.desk import OrderDesk
 from execution.flow.gateway import Gateway
+from execution.flow.happenings import Decided, Watcher, nobody
 from execution.flow.ports import Row
 
 PATIENCE_S: Final = 1.0  # with symbols whose bar of an instant has not come
@@ -31,8 +33,9 @@ _log = structlog.get_logger()
 class Engine:
     """The loop that feeds the books of one account."""
 
-    def __init__(self, roster: Roster, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, roster: Roster, patience_s: float = PATIENCE_S, told: Watcher = nobody) -> None:
         self.roster = roster
+        self._told = told
         self.refusals: list[str] = []
         self._instants = Instants(roster.symbols, patience_s)
 
@@ -59,16 +62,26 @@ class Engine:
         loop = asyncio.get_running_loop()
         while True:
             heard = await bars.next(self._instants.wait_s(loop.time()))
-            heard_at_us, seq = wall_us(), NO_EVENTS
+            heard_at_us, seq, taken_ms = wall_us(), NO_EVENTS, 0
             whole = self._instants.due(loop.time())
             for each in heard:
-                seq = max(seq, each.seq)
+                seq, taken_ms = max(seq, each.seq), max(taken_ms, each.taken_ms)
                 whole += self._instants.add(each.bar, each.of, loop.time())
             for instant in whole:
                 if market is not None:
                     seq = await market(instant)
                 await desk.ledger.caught_up(seq)
-                for intent in self.roster.on_bars(instant, heard_at_us):
+                began = time.perf_counter()
+                intents = self.roster.on_bars(instant, heard_at_us)
+                self._told(
+                    Decided(
+                        tick_s=max(0.0, heard_at_us / 1e6 - taken_ms / 1e3) if heard else None,
+                        took_s=time.perf_counter() - began,
+                        intents=tuple(intents),
+                        symbols=tuple(bar.symbol for bar in instant),
+                    )
+                )
+                for intent in intents:
                     await self.submit(intent, desk.gateway)
             if whole:
                 await desk.gateway.settled()
@@ -85,7 +98,14 @@ class Engine:
         if book is not None:
             book.on_order_ended(intent.coid)
         self.refusals.append(f"{intent.symbol} {intent.side} {intent.qty:g}: {refused}")
-        _log.warning("an order was refused", symbol=intent.symbol, qty=intent.signed_qty, limit=refused)
+        _log.warning(
+            "an order was refused",
+            coid=intent.coid,
+            strategy=intent.strategy,
+            symbol=intent.symbol,
+            qty=intent.signed_qty,
+            limit=refused,
+        )
         return False
 
     def status(self) -> dict[str, Any]:

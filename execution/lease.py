@@ -17,6 +17,14 @@ def holder_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+async def holder(connection: AsyncConnection[DictRow], account: str) -> str:
+    """Who has the account and has not given it back; empty when nobody."""
+    row = await (
+        await connection.execute("select holder from lease where account = %s", [account])
+    ).fetchone()
+    return row["holder"] if row else ""
+
+
 async def take(connection: AsyncConnection[DictRow], account: str, *, take_over: bool = False) -> int:
     """Raise the epoch and hold the account; refused while another engine shows signs of life."""
     async with connection.transaction():

@@ -38,10 +38,12 @@ from execution.separation import strategies_for
 from execution.settings import ExecutionSettings
 from execution.store import Row, Store
 from execution.surroundings import BookSurroundings
+from execution.visibility import heartbeat
+from execution.visibility.desk_watch import DeskWatch, Outlets, watching
 
 TRAIL_S: Final = 1.0  # within which a refusal is in the audit log
 GOODBYE_S: Final = 5.0  # for orders that are on their way when somebody wants us to end
-CONNECTIONS: Final = 6  # engine, gateway, ledger, control, heartbeat, and one to spare
+CONNECTIONS: Final = 7  # engine, gateway, ledger, control, heartbeat, who watches, and one to spare
 
 _log = structlog.get_logger()
 
@@ -60,6 +62,7 @@ class Assignment:
 async def run(asked: Assignment) -> None:
     """Trade until the market is over (or for ever), SIGTERM, or an error that only a new start can mend."""
     settings, execution = get_settings(), ExecutionSettings()
+    outlets = Outlets(asked.account, execution)
     strategies = strategies_for(execution.broker, asked.market, asked.strategies)
     deployed = strategies.deployments()
     costs, _, _ = common_terms(deployed)
@@ -86,19 +89,24 @@ async def run(asked: Assignment) -> None:
             Connections(CONNECTIONS, idle_in_transaction_s=lease.DEAD_AFTER_S)
         )
         async with pool.lend() as connection_:
+            before = await lease.holder(connection_, asked.account)
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
         reach("after_takeover")
         store = Store(pool, asked.account, epoch, execution.rate)
         broker.counted_by(Allowance(store.standing, execution.rate))
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
+        structlog.contextvars.bind_contextvars(account=asked.account, epoch=epoch)
+        watch = await stack.enter_async_context(watching(store, epoch, redis, execution, outlets))
+        if before:
+            watch.alerts.raise_alert("lease_taken", "warning", asked.account, taken_from=before, epoch=epoch)
         exchange = None  # of a real market, nobody moves the prices
         if keys is not None:
             exchange = await stack.enter_async_context(ExchangeControl(settings.exchange(), keys))
         books = [book for one in deployed for book in one.books(asked.account)]
         floor = Floor(deployed, books, store, exchange, redis, epoch)
         place = _place(asked, floor)
-        engine = Engine(Roster(books), place.patience_s)
+        engine = Engine(Roster(books), place.patience_s, watch.told)
         nearest = bus.nearest()
         telling = Link(nearest, name=f"telling.{asked.account}", answers_after_s=LATER_S)
         hearing_bars, hearing_hints = (
@@ -116,6 +124,7 @@ async def run(asked: Assignment) -> None:
             surroundings,
             execution,
             books,
+            watch.told,
         )
         try:
             runs = {one.hash: await _run_of(store, one, asked, snapshot) for one in deployed}
@@ -142,7 +151,8 @@ async def run(asked: Assignment) -> None:
                 )
                 at_work = tasks.create_task(engine.run(bars, desk, place.move))
                 tasks.create_task(announce(store, redis))
-                tasks.create_task(_heartbeat(store, engine, desk, place, runs))
+                tasks.create_task(watch.run(desk.gateway, place.feeds))
+                tasks.create_task(_heartbeat(store, redis, engine, desk, watch, place, runs))
                 market = tasks.create_task(_tell(place, bars))
                 await asyncio.wait({market, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if market.done():
@@ -221,20 +231,29 @@ async def _keep_the_trail(account: str) -> None:
 
 
 async def _heartbeat(
-    store: Store, engine: Engine, desk: OrderDesk, place: Place, runs: dict[str, Row]
+    store: Store,
+    redis: bus.AsyncRedis,
+    engine: Engine,
+    desk: OrderDesk,
+    watch: DeskWatch,
+    place: Place,
+    runs: dict[str, Row],
 ) -> None:
     counted = {artifact: int(row["bars"]) for artifact, row in runs.items()}  # before a restart
     while True:
+        status = {
+            **engine.status(),
+            **watch.status(),
+            "feed": ", ".join(sorted(place.feeds)),
+            "mode": desk.carrier.mode,
+            "mismatches": desk.ledger.mismatches,
+        }
         await store.standing.heartbeat(
-            {
-                **engine.status(),
-                "feed": ", ".join(sorted(place.feeds)),
-                "mode": desk.carrier.mode,
-                "mismatches": desk.ledger.mismatches,
-            },
+            status,
             {
                 row["id"]: counted[artifact] + engine.roster.bars_of(artifact)
                 for artifact, row in runs.items()
             },
         )
+        await heartbeat.tell_redis(redis, store.account, status)
         await asyncio.sleep(lease.HEARTBEAT_S)

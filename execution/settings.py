@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.limits import NAMES, Limits
@@ -60,6 +60,24 @@ class ExecutionSettings(BaseSettings):
     flatten_before_close_minutes: float | None = Field(
         default=None, gt=0.0, description="be flat overnight; unset: hold"
     )
+
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        default=None, description="info where lines are collected, warning where a person watches"
+    )
+    metrics_port: int = Field(default=0, ge=0, le=65_535, description="on 127.0.0.1; 0: none")
+    alert_urls: SecretStr = Field(
+        default=SecretStr(""), validation_alias="SLIPWAY_ALERT_URLS", description="apprise's, one or several"
+    )
+    alert_repeat_s: float = Field(
+        default=300.0, description="the same alert about the same subject is told once in so long"
+    )
+    alerts_per_minute: float = Field(default=10.0, gt=0.0, description="to people; all are logged")
+    feed_stale_s: float = Field(
+        default=10.0, description="a live feed that says nothing of itself for so long"
+    )
+    broker_silent_s: float = Field(default=60.0, description="without an answer, before a person hears of it")
+    flat_within_s: float = Field(default=60.0, description="a kill that is not proved by then calls a person")
+    disk_free_gb_min: float = Field(default=2.0, ge=0.0)
 
     @property
     def rate(self) -> Rate:

@@ -17,6 +17,7 @@ from execution.broker import Broker, BrokerDown, BrokerOrder, BrokerPosition
 from execution.core.book import Book
 from execution.core.intents import Intent, client_order_id
 from execution.flow.gateway import UNSETTLED, Gateway
+from execution.flow.happenings import BrokerSilent, ModeSeen, Watcher, nobody
 from execution.flow.ledger import Ledger
 from execution.flow.ports import Clock, OrderStore, Row, Wakes
 
@@ -41,6 +42,7 @@ class Carrier:
         wakes: Wakes,
         clock: Clock,
         books: Sequence[Book],
+        told: Watcher = nobody,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -49,6 +51,7 @@ class Carrier:
         self._wakes = wakes
         self._clock = clock
         self._books = books
+        self._told = told
         self.mode = "running"
 
     async def run(self) -> None:
@@ -59,12 +62,15 @@ class Carrier:
             while True:
                 control = await self._store.standing.control()
                 self.mode = control["mode"]
+                proved = control["verified_flat_at"] is not None
+                self._told(ModeSeen(self.mode, control["revision"], proved))
                 unproved = False
                 try:
                     unproved = await self._carry_on(control)
                 except BrokerDown as error:
                     unproved = True
                     _log.error("the broker does not answer; trying again", mode=self.mode, error=str(error))
+                    self._told(BrokerSilent(str(error)))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ROUND_S if unproved else POLL_S):
                         await woken.wait()

@@ -12,6 +12,7 @@ from execution.core.book import Book
 from execution.flow.carrier import Carrier
 from execution.flow.gateway import Gateway
 from execution.flow.guard import Guard
+from execution.flow.happenings import Watcher, nobody
 from execution.flow.ledger import Ledger
 from execution.flow.ports import Clock, Hints, OrderStore, Surroundings, Wakes
 from execution.settings import ExecutionSettings
@@ -30,11 +31,12 @@ class OrderDesk:
         surroundings: Surroundings,
         settings: ExecutionSettings,
         books: Sequence[Book],
+        told: Watcher = nobody,
     ) -> None:
-        self.ledger = Ledger(store, broker, clock, settings)
+        self.ledger = Ledger(store, broker, clock, settings, told)
         self.guard = Guard(store, surroundings, settings)
-        self.gateway = Gateway(store, broker, hints, clock, self.guard.conditions, settings)
-        self.carrier = Carrier(store, broker, self.gateway, self.ledger, wakes, clock, books)
+        self.gateway = Gateway(store, broker, hints, clock, self.guard.conditions, settings, told)
+        self.carrier = Carrier(store, broker, self.gateway, self.ledger, wakes, clock, books, told)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Returns when the ledger is equal to the broker's books and nothing that was decided before is unknown."""

@@ -18,6 +18,7 @@ from execution.core.intents import Intent
 from execution.core.lifecycle import Accepted, Outcome, Rejected, Unknown, after_outcome
 from execution.core.risk import Conditions
 from execution.failpoint import reach
+from execution.flow.happenings import Refused, Took, Watcher, moved, name_of, named, nobody
 from execution.flow.ports import Clock, Hints, OrderStore, Row, Wait
 from execution.settings import ExecutionSettings
 
@@ -41,6 +42,7 @@ class Gateway:
         clock: Clock,
         conditions: Callable[[Intent], Conditions],
         settings: ExecutionSettings,
+        told: Watcher = nobody,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -49,18 +51,29 @@ class Gateway:
         self._conditions = conditions
         self._settings = settings
         self._limits = settings.limits
+        self._told = told
         self._open = asyncio.Event()
         self._at_work: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
+    @property
+    def at_work(self) -> int:
+        """Orders that are being sent or looked for."""
+        return len(self._at_work)
+
     async def submit(self, intent: Intent) -> str | None:
         """Steps 2 and 3: make the intent durable, then hint.  Returns why a limit refused it, if one did."""
         reach("before_intent")
+        before = self._clock.monotonic()
         refused = await self._store.intents.write(
             intent, self._limits, self._conditions(intent), self._settings.intent_ttl_s
         )
         reach("after_intent")
-        if refused is None:
+        came_of_it = "refused" if refused else "durable"
+        self._told(Took(named(intent), "intent", self._clock.monotonic() - before, came_of_it))
+        if refused is not None:
+            self._told(Refused(named(intent), refused.limit, refused.why))
+        else:
             try:
                 await self._hints.send(intent.coid)
             except Lost as error:
@@ -129,24 +142,35 @@ class Gateway:
             row = await self._store.intents.claim(coid)
         reach("after_claim")
         if row is None:
-            await self._store.intents.withdraw(coid, "expired, or stopped by an operator, before it was sent")
+            reason = "expired, or stopped by an operator, before it was sent"
+            withdrawn = await self._store.intents.withdraw(coid, reason)
+            if withdrawn is not None:
+                self._told(moved(withdrawn))
             return
+        self._claimed(row, before)
         await self._attempt(row, before)
 
     async def _attempt(self, row: Row, before: float) -> None:
         """Send a row that was claimed after `before`."""
-        if self._clock.monotonic() - before > LEASE_MARGIN_S:
+        began = self._clock.monotonic()
+        if began - before > LEASE_MARGIN_S:
             outcome: Outcome = Unknown("this process was frozen between claim and send; nothing was sent")
         else:
             outcome = await self._broker.submit(intent_of(row))
         reach("after_send")
+        answered = self._clock.monotonic()
+        order, attempt = name_of(row), str(row["attempts"])
+        self._told(Took(order, "send", answered - began, type(outcome).__name__.lower(), attempt))
         state = after_outcome(outcome, row["attempts"])
         if isinstance(outcome, Accepted):
             await self._store.intents.ack(row["coid"], outcome.broker_id)
+            self._told(Took(order, "ack", self._clock.monotonic() - answered))
+            self._told(moved(row, OrderState.ACKED))
         elif isinstance(outcome, Rejected) and state is OrderState.REJECTED:
             await self._store.intents.reject(row["coid"], outcome.reason)
+            self._told(moved(row, OrderState.REJECTED, outcome.reason))
         else:
-            _log.warning("the outcome of a send is not known", coid=row["coid"], outcome=repr(outcome))
+            _log.warning("the outcome of a send is not known", outcome=repr(outcome))
             await self._resolve(row)
 
     async def _resolve(self, row: Row) -> None:
@@ -154,6 +178,7 @@ class Gateway:
 
         The quarantine begins with our first question, not when some clock says that it was sent: that is later.
         """
+        _log_as(row)
         wait_s, longest_s = LOOK_UP_S
         absent_since = self._clock.monotonic()
         while True:
@@ -162,10 +187,11 @@ class Gateway:
             try:
                 order = await self._broker.find(row["coid"])
             except BrokerDown as error:
-                _log.warning("the broker did not answer about an order", coid=row["coid"], error=str(error))
+                _log.warning("the broker did not answer about an order", error=str(error))
             else:
                 if order is not None:
-                    await self._store.reports.apply_order(order)
+                    found = await self._store.reports.apply_order(order)
+                    self._told(moved(found or row))
                     return
                 if asked_at - absent_since > self._settings.quarantine_s:
                     break
@@ -177,11 +203,23 @@ class Gateway:
             before = self._clock.monotonic()
             again = await self._store.intents.claim_again(row["coid"])
         if again is None:
-            await self._store.intents.abandon(
-                row["coid"], "expired or stopped while the broker did not have it"
-            )
+            reason = "expired or stopped while the broker did not have it"
+            await self._store.intents.abandon(row["coid"], reason)
+            self._told(moved(row, OrderState.ABANDONED, reason))
         else:
+            self._claimed(again, before)
             await self._attempt(again, before)
+
+    def _claimed(self, row: Row, before: float) -> None:
+        _log_as(row)
+        attempt = str(row["attempts"])
+        self._told(Took(name_of(row), "claim", self._clock.monotonic() - before, part=attempt))
+        self._told(moved(row))
+
+
+def _log_as(row: Row) -> None:
+    """What this task logs from here on carries the order's names."""
+    structlog.contextvars.bind_contextvars(coid=row["coid"], symbol=row["symbol"], strategy=row["strategy"])
 
 
 def intent_of(row: Row) -> Intent:

@@ -23,6 +23,19 @@ from execution.broker import (
     Watermark,
 )
 from execution.failpoint import reach
+from execution.flow.happenings import (
+    BrokerSilent,
+    Filled,
+    Halted,
+    Reconciled,
+    StreamOpened,
+    Took,
+    Unexplained,
+    Watcher,
+    moved,
+    name_of,
+    nobody,
+)
 from execution.flow.ports import Clock, OrderStore, Row
 from execution.settings import ExecutionSettings
 
@@ -43,12 +56,20 @@ class Listener(Protocol):
 class Ledger:
     """Keeps the ledger of one account equal to the broker's."""
 
-    def __init__(self, store: OrderStore, broker: Broker, clock: Clock, settings: ExecutionSettings) -> None:
+    def __init__(
+        self,
+        store: OrderStore,
+        broker: Broker,
+        clock: Clock,
+        settings: ExecutionSettings,
+        told: Watcher = nobody,
+    ) -> None:
         self._store = store
         self._broker = broker
         self._clock = clock
         self._listener: Listener | None = None
         self._settings = settings
+        self._told = told
         self._seq = 0  # everything the broker numbered up to here is entered
         self._moved = asyncio.Condition()
         self._last_heard = self._last_reconciled = clock.monotonic()
@@ -106,9 +127,7 @@ class Ledger:
             for order in books.orders:
                 if order.coid not in ours:
                     await self._keep_odd_order(order)
-                    await self._store.standing.halt(
-                        order.symbol, f"the broker has {order.coid}, which is not ours"
-                    )
+                    await self._halt(order.symbol, f"the broker has {order.coid}, which is not ours")
                 elif order.state is None:
                     await self._keep_odd_order(order)
                 elif ours[order.coid] != order.state:
@@ -121,6 +140,7 @@ class Ledger:
             self._last_reconciled = self._clock.monotonic()
             self._watermark = books.watermark
             await self._move_to(books.seq)
+            self._told(Reconciled(tuple(self.mismatches)))
         return books
 
     async def _look_at_residuals(self, held: dict[str, float], told: dict[str, float]) -> None:
@@ -143,9 +163,11 @@ class Ledger:
             _log.error("positions differ from the broker's", mismatches=self.mismatches)
         for symbol, (residual, since) in self._residuals.items():
             if now - since > self._settings.quarantine_s:
-                await self._store.standing.halt(
-                    symbol, f"the broker holds {residual:+g} that no fill explains"
-                )
+                await self._halt(symbol, f"the broker holds {residual:+g} that no fill explains")
+
+    async def _halt(self, symbol: str, reason: str) -> None:
+        await self._store.standing.halt(symbol, reason)
+        self._told(Halted(symbol, reason))
 
     def _had(self, symbol: str, residual: float) -> bool:
         return symbol in self._residuals and self._residuals[symbol][0] == residual
@@ -157,12 +179,14 @@ class Ledger:
                 async for told in self._broker.events():
                     self._last_heard = self._clock.monotonic()
                     if isinstance(told, Connected):
+                        self._told(StreamOpened())
                         await self.reconcile()  # nothing is replayed on a (re)connect
                         wait_s = RECONNECT_S[0]
                     else:
                         await self._enter(told)
             except BrokerDown as error:
                 _log.warning("the broker's stream ended; connecting again", error=str(error))
+                self._told(BrokerSilent(str(error)))
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, longest_s)
 
@@ -182,6 +206,7 @@ class Ledger:
             await self.reconcile()
         except BrokerDown as error:
             _log.warning("the broker did not answer; reconciling later", error=str(error))
+            self._told(BrokerSilent(str(error)))
             return False
         return True
 
@@ -190,6 +215,7 @@ class Ledger:
             if isinstance(told, Unreadable):
                 _log.error("the broker said something unreadable", problem=told.problem)
                 await self._store.reports.keep_raw(told.payload, told.problem)
+                self._told(Unexplained(told.problem))
                 return
             if told.seq is not None and told.seq <= self._seq:
                 return  # reconciliation was quicker
@@ -212,17 +238,35 @@ class Ledger:
             self._odd.add(sight)
             _log.error("the broker's books have something strange", told=payload, problem=problem)
             await self._store.reports.keep_raw(payload, problem)
+            self._told(Unexplained(f"{problem}: {sight[0]}"))
 
     async def _enter_fill(self, fill: BrokerFill, heard_by: str) -> None:
+        before = self._clock.monotonic()
         order = await self._store.reports.apply_fill(fill, heard_by)
-        if order is not None and self._listener is not None:
+        if order is None:
+            return
+        name = name_of(order)
+        self._told(Took(name, "fill", self._clock.monotonic() - before, heard_by, fill.execution_id))
+        self._told(
+            Filled(
+                order=name,
+                execution_id=fill.execution_id,
+                qty=fill.qty,
+                price=fill.price,
+                heard_by=heard_by,
+            )
+        )
+        self._told(moved(order))
+        if self._listener is not None:
             self._listener.on_fill(order, fill)
             self._tell_if_ended(order)
 
     async def _enter_order(self, coid: str, row: Row | None) -> None:
         if row is None:
             _log.error("the broker reports an order that we did not send", coid=coid)
+            self._told(Unexplained(f"the broker reports {coid}, which we did not send"))
         else:
+            self._told(moved(row))
             self._tell_if_ended(row)
 
     def _tell_if_ended(self, row: Row) -> None:

@@ -131,8 +131,10 @@ class SimulatedStore:
             return Wait(wait_s)
         return self._change(row, state=OrderState.SENDING, epoch=self.epoch, attempts=row["attempts"] + 1)
 
-    async def withdraw(self, coid: str, reason: str) -> None:
-        await self._transaction(lambda: self._end(coid, OrderState.INTENT, OrderState.ABANDONED, reason))
+    async def withdraw(self, coid: str, reason: str) -> Row | None:
+        return await self._transaction(
+            lambda: self._end(coid, OrderState.INTENT, OrderState.ABANDONED, reason)
+        )
 
     async def abandon(self, coid: str, reason: str) -> None:
         await self._transaction(lambda: self._end(coid, OrderState.SENDING, OrderState.ABANDONED, reason))
@@ -140,10 +142,11 @@ class SimulatedStore:
     async def reject(self, coid: str, reason: str) -> None:
         await self._transaction(lambda: self._end(coid, OrderState.SENDING, OrderState.REJECTED, reason))
 
-    def _end(self, coid: str, before: OrderState, after: OrderState, reason: str) -> None:
+    def _end(self, coid: str, before: OrderState, after: OrderState, reason: str) -> Row | None:
         row = self._database.orders.get(coid)
-        if row is not None and row["state"] == before:
-            self._change(row, state=after, reason=reason)
+        if row is None or row["state"] != before:
+            return None
+        return self._change(row, state=after, reason=reason)
 
     async def ack(self, coid: str, broker_id: str) -> None:
         await self._transaction(lambda: self._ack(coid, broker_id))

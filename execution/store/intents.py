@@ -126,9 +126,9 @@ class Intents:
             await self._fence.tell(connection, "order", coid)
         return row
 
-    async def withdraw(self, coid: str, reason: str) -> None:
-        """An intent that will not be sent."""
-        await self._end(coid, OrderState.INTENT, OrderState.ABANDONED, reason)
+    async def withdraw(self, coid: str, reason: str) -> Row | None:
+        """An intent that will not be sent; None when it was no intent any more."""
+        return await self._end(coid, OrderState.INTENT, OrderState.ABANDONED, reason)
 
     async def abandon(self, coid: str, reason: str) -> None:
         """An order that was sent and never became known; reconciliation still watches it."""
@@ -149,15 +149,17 @@ class Intents:
     async def reject(self, coid: str, reason: str) -> None:
         await self._end(coid, OrderState.SENDING, OrderState.REJECTED, reason)
 
-    async def _end(self, coid: str, before: OrderState, after: OrderState, reason: str) -> None:
+    async def _end(self, coid: str, before: OrderState, after: OrderState, reason: str) -> Row | None:
         async with self._fence.transaction() as connection:
-            changed = await connection.execute(
+            ended = await one_row(
+                connection,
                 "update orders set state = %s, reason = %s, updated_at = clock_timestamp() "
-                "where coid = %s and state = %s",
+                "where coid = %s and state = %s returning *",
                 [after, reason, coid, before],
             )
-            if changed.rowcount:
+            if ended is not None:
                 await self._fence.tell(connection, "order", coid)
+        return ended
 
 
 def _row_of(intent: Intent, situation: Situation, conditions: Conditions, refused: Refusal | None) -> Row:

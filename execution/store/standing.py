@@ -81,6 +81,40 @@ class Standing:
         rows = await self._fence.read("select * from controls where account = %s", [self._fence.account])
         return rows[0]
 
+    async def census(self) -> Row:
+        """How much is open, unknown, queued and halted, and how much of the account's money is at work."""
+        rows = await self._fence.read(
+            """
+            with flying as (
+                select symbol, state, sent_at, (qty - filled_qty) * reference_price as worth
+                from orders where account = %(account)s and state = any(%(open)s)
+            ), at_work as (
+                select symbol, sum(worth) as worth from (
+                    select symbol, worth from flying
+                    union all
+                    select symbol, abs(qty) * average_entry from positions where account = %(account)s
+                ) as each group by symbol
+            )
+            select count(*) as open,
+                   count(*) filter (where state = 'INTENT') as intents,
+                   count(*) filter (where state = 'SENDING') as unknown,
+                   extract(epoch from clock_timestamp() - min(sent_at) filter (where state = 'SENDING'))
+                       as oldest_unknown_s,
+                   (select count(distinct symbol) from symbol_halts
+                    where account = %(account)s and cleared_at is null) as halted,
+                   (select coalesce(sum(worth), 0) from at_work) as gross,
+                   (select coalesce(max(worth), 0) from at_work) as largest
+            from flying
+            """,
+            {"account": self._fence.account, "open": list(OPEN)},
+        )
+        return rows[0]
+
+    async def tell_alert(self, told: dict[str, Any]) -> None:
+        """Put an alert in the outbox, where screens find it."""
+        async with self._fence.transaction() as connection:
+            await connection.execute("select emit_event(%s, 'alert', %s)", [self._fence.account, Jsonb(told)])
+
     async def heartbeat(self, status: dict[str, Any], bars: dict[int, int]) -> None:
         """Say that we live, what of, and how many bars each run has behind it."""
         async with self._fence.lease_transaction(Jsonb(status)) as connection:
