@@ -93,7 +93,8 @@ async def run(asked: Assignment) -> None:
             epoch = await lease.take(connection_, asked.account, take_over=asked.take_over)
         reach("after_takeover")
         store = Store(pool, asked.account, epoch, execution.rate)
-        broker.counted_by(Allowance(store.standing, execution.rate))
+        allowance = Allowance(store.standing, execution.rate)
+        broker.counted_by(allowance)
         redis = bus.connect_async()
         stack.push_async_callback(redis.aclose)
         structlog.contextvars.bind_contextvars(account=asked.account, epoch=epoch)
@@ -126,6 +127,7 @@ async def run(asked: Assignment) -> None:
             books,
             watch.told,
         )
+        allowance.granted = desk.warden.granted
         try:
             runs = {one.hash: await _run_of(store, one, asked, snapshot) for one in deployed}
             async with asyncio.TaskGroup() as tasks:

@@ -15,11 +15,12 @@ from execution.flow.guard import Guard
 from execution.flow.happenings import Watcher, nobody
 from execution.flow.ledger import Ledger
 from execution.flow.ports import Clock, Hints, OrderStore, Surroundings, Wakes
+from execution.flow.warden import Warden
 from execution.settings import ExecutionSettings
 
 
 class OrderDesk:
-    """Gateway, ledger, guard and carrier of commands of one account."""
+    """Gateway, ledger, guard, carrier of commands and warden of one account."""
 
     def __init__(
         self,
@@ -33,9 +34,12 @@ class OrderDesk:
         books: Sequence[Book],
         told: Watcher = nobody,
     ) -> None:
-        self.ledger = Ledger(store, broker, clock, settings, told)
+        self.warden = Warden(store, clock, settings, told)
+        self.ledger = Ledger(store, broker, clock, settings, self.warden, told)
         self.guard = Guard(store, surroundings, settings)
-        self.gateway = Gateway(store, broker, hints, clock, self.guard.conditions, settings, told)
+        self.gateway = Gateway(
+            store, broker, hints, clock, self.guard.conditions, settings, told, self.warden.granted
+        )
         self.carrier = Carrier(store, broker, self.gateway, self.ledger, wakes, clock, books, told)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:

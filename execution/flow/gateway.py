@@ -18,6 +18,7 @@ from execution.core.intents import Intent
 from execution.core.lifecycle import Accepted, Outcome, Rejected, Unknown, after_outcome
 from execution.core.risk import Conditions
 from execution.failpoint import reach
+from execution.flow.allowance import nobody_counts
 from execution.flow.happenings import Refused, Took, Watcher, moved, name_of, named, nobody
 from execution.flow.ports import Clock, Hints, OrderStore, Row, Wait
 from execution.settings import ExecutionSettings
@@ -43,6 +44,7 @@ class Gateway:
         conditions: Callable[[Intent], Conditions],
         settings: ExecutionSettings,
         told: Watcher = nobody,
+        granted: Callable[[], None] = nobody_counts,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -52,6 +54,7 @@ class Gateway:
         self._settings = settings
         self._limits = settings.limits
         self._told = told
+        self._granted = granted
         self._open = asyncio.Event()
         self._at_work: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -211,6 +214,7 @@ class Gateway:
             await self._attempt(again, before)
 
     def _claimed(self, row: Row, before: float) -> None:
+        self._granted()
         _log_as(row)
         attempt = str(row["attempts"])
         self._told(Took(name_of(row), "claim", self._clock.monotonic() - before, part=attempt))

@@ -37,6 +37,7 @@ from execution.flow.happenings import (
     nobody,
 )
 from execution.flow.ports import Clock, OrderStore, Row
+from execution.flow.warden import Warden
 from execution.settings import ExecutionSettings
 
 CATCH_UP_S: Final = 0.5  # an event that the broker numbered and that did not come by then was lost
@@ -62,6 +63,7 @@ class Ledger:
         broker: Broker,
         clock: Clock,
         settings: ExecutionSettings,
+        warden: Warden,
         told: Watcher = nobody,
     ) -> None:
         self._store = store
@@ -69,6 +71,7 @@ class Ledger:
         self._clock = clock
         self._listener: Listener | None = None
         self._settings = settings
+        self._warden = warden
         self._told = told
         self._seq = 0  # everything the broker numbered up to here is entered
         self._moved = asyncio.Condition()
@@ -138,6 +141,7 @@ class Ledger:
             told = {position.symbol: float(position.qty) for position in books.positions}
             await self._look_at_residuals(held, told)
             self._last_reconciled = self._clock.monotonic()
+            await self._warden.look(books)
             self._watermark = books.watermark
             await self._move_to(books.seq)
             self._told(Reconciled(tuple(self.mismatches)))
@@ -186,7 +190,7 @@ class Ledger:
                         await self._enter(told)
             except BrokerDown as error:
                 _log.warning("the broker's stream ended; connecting again", error=str(error))
-                self._told(BrokerSilent(str(error)))
+                self._silent(error)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, longest_s)
 
@@ -206,9 +210,13 @@ class Ledger:
             await self.reconcile()
         except BrokerDown as error:
             _log.warning("the broker did not answer; reconciling later", error=str(error))
-            self._told(BrokerSilent(str(error)))
+            self._silent(error)
             return False
         return True
+
+    def _silent(self, error: BrokerDown) -> None:
+        self._warden.broker_silent()
+        self._told(BrokerSilent(str(error)))
 
     async def _enter(self, told: BrokerEvent | Unreadable) -> None:
         async with self._turn:

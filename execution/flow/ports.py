@@ -12,6 +12,7 @@ from data.limits import Limits
 from data.orders import OrderState
 from execution.broker import BrokerFill, BrokerOrder
 from execution.core.intents import Intent
+from execution.core.invariants import Entered
 from execution.core.risk import Conditions, Refusal
 from execution.core.risk.day import Held
 
@@ -101,6 +102,14 @@ class ReportRows(Protocol):
     async def apply_fill(self, fill: BrokerFill, heard_by: str) -> Row | None: ...
 
     async def keep_raw(self, payload: str, problem: str) -> None: ...
+
+    async def entered(self, coids: Collection[str]) -> dict[str, Entered]:
+        """These orders, as far as they are ours, and all that are open."""
+        ...
+
+    async def unequal_positions(self) -> dict[str, tuple[float, float]]:
+        """Symbols whose position is not what their fills add up to, with both; of one instant."""
+        ...
 
     async def known_executions(self) -> set[str]: ...
 

@@ -137,6 +137,8 @@ class Checks:
 
     def at_rest(self, database: "Database", market: "Market", heard: dict[str, float], day: date) -> None:
         """Long after the last fault."""
+        if database.alarms:
+            raise Violated(f"an engine believes to have seen {database.alarms[0]}")
         for coid in sorted(self.acknowledged):
             row = database.orders.get(coid)
             if row is None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from data.control import MODE_AFTER, Verb
 from data.limits import DUPLICATE_WINDOW_MAX_S, Limits, in_force
-from data.orders import OPEN, unfilled
+from data.orders import OPEN, signed, unfilled
 from execution.broker import BrokerFill
 from execution.core.bucket import Bucket
 from execution.core.intents import Intent
@@ -91,6 +91,8 @@ class Database:
         self.bucket: Bucket | None = None
         self.halts: dict[tuple[str, str], bool] = {}  # symbol, reason -> is it in force?
         self.raw: list[tuple[str, str]] = []
+        self.alarms: list[str] = []
+        """why engines have paused the account"""
         self._wall = wall
         self._saw = saw
         self._commanded = commanded
@@ -108,6 +110,13 @@ class Database:
             Held(symbol, float(each.qty), float(each.average_entry), float(each.realised))
             for symbol, each in sorted(self.positions.items())
         ]
+
+    def added_fills(self) -> dict[str, float]:
+        """What the fills of each symbol add up to."""
+        added: dict[str, float] = defaultdict(float)
+        for row in self.fills.values():
+            added[row["symbol"]] += signed(row["side"], float(row["qty"]))
+        return added
 
     def put(self, row: Row, epoch: int) -> None:
         """Write an order row."""

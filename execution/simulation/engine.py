@@ -86,9 +86,10 @@ class Engine:
         place, process, settings = self._place, self.process, self._place.settings
         store = SimulatedStore(place.database, process, place.chance, place.faults, settings.rate)
         await store.take_lease()
+        allowance = Allowance(store, settings.rate)
         desk = OrderDesk(
             store,
-            SimulatedBroker(place.market, process, self._sent, Allowance(store, settings.rate)),
+            SimulatedBroker(place.market, process, self._sent, allowance),
             SimulatedHints(place.bus, process),
             SimulatedWakes(place.bus, process),
             ProcessClock(place.wall),
@@ -96,6 +97,7 @@ class Engine:
             settings,
             [],
         )
+        allowance.granted = desk.warden.granted
         async with asyncio.TaskGroup() as tasks:
             await desk.start(tasks)
             async with desk.ledger.handing_over(self):

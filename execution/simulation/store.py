@@ -1,6 +1,5 @@
 """A process's connection to the simulated database: the store of execution.flow.ports."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,15 +8,17 @@ from typing import Any, Final, TypeVar
 from data.control import Verb
 from data.errors import Corrupt
 from data.limits import Limits
-from data.orders import OPEN, OrderState, signed
+from data.orders import OPEN, OrderState
 from execution.broker import BrokerFill, BrokerOrder
 from execution.core.bucket import Bucket, Rate, take
 from execution.core.intents import Intent
+from execution.core.invariants import Entered
 from execution.core.lifecycle import after_report
 from execution.core.risk import Conditions, Refusal, reduces, refusal, take_turn
 from execution.core.risk.checks import refusal_of, told_of
 from execution.core.risk.day import Held
 from execution.flow.ports import Row, Wait
+from execution.flow.warden import WARDEN
 from execution.simulation.chance import Chance, Faults
 from execution.simulation.database import Database
 from execution.simulation.process import Process
@@ -201,6 +202,31 @@ class SimulatedStore:
     async def keep_raw(self, payload: str, problem: str) -> None:
         await self._transaction(lambda: self._database.raw.append((payload, problem)))
 
+    async def entered(self, coids: Collection[str]) -> dict[str, Entered]:
+        orders = self._database.orders
+        return await self._ask(
+            lambda: {
+                coid: Entered(
+                    row["state"], float(row["qty"]), float(row["filled_qty"]), row["attempts"], row["reason"]
+                )
+                for coid, row in (
+                    self._database.live | {coid: orders[coid] for coid in coids if coid in orders}
+                ).items()
+                if row["state"] in OPEN or coid in coids
+            }
+        )
+
+    async def unequal_positions(self) -> dict[str, tuple[float, float]]:
+        return await self._ask(self._unequal_positions)
+
+    def _unequal_positions(self) -> dict[str, tuple[float, float]]:
+        held, added = self._database.shares(), self._database.added_fills()
+        return {
+            symbol: (held.get(symbol, 0.0), added.get(symbol, 0.0))
+            for symbol in held | added
+            if held.get(symbol, 0.0) != added.get(symbol, 0.0)
+        }
+
     async def known_executions(self) -> set[str]:
         return await self._ask(lambda: set(self._database.fills))
 
@@ -256,6 +282,8 @@ class SimulatedStore:
         return await self._transaction(lambda: self._database.days.setdefault(day, profit))
 
     async def command(self, verb: Verb, actor: str, reason: str, cause: str) -> bool:
+        if actor == WARDEN:
+            self._database.alarms.append(reason)
         return await self._transaction(lambda: self._database.command(verb, cause)) == "done"
 
     async def control(self) -> Row:
@@ -282,14 +310,7 @@ class SimulatedStore:
 
     async def book_positions(self) -> dict[str, float]:
         """What the fills of every book add up to: an engine's recovery."""
-
-        def add_up() -> dict[str, float]:
-            added: dict[str, float] = defaultdict(float)
-            for row in self._database.fills.values():
-                added[row["symbol"]] += signed(row["side"], float(row["qty"]))
-            return added
-
-        added = await self._ask(add_up)
+        added = await self._ask(self._database.added_fills)
         await self._process.turn(RECOVERY_S)
         return added
 

@@ -1,12 +1,14 @@
 """What the broker reports, entered once.  Protocol step 8."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from data.orders import OrderState
+from data.orders import OPEN, OrderState
 from execution.broker import BrokerFill, BrokerOrder
+from execution.core.invariants import Entered
 from execution.core.lifecycle import after_report
 from execution.store.fence import Fence, Row, instant, one_row
 
@@ -79,6 +81,42 @@ class Reports:
     async def keep_raw(self, payload: str, problem: str) -> None:
         async with self._fence.transaction() as connection:
             await self._keep_raw(connection, payload, problem)
+
+    async def entered(self, coids: Collection[str]) -> dict[str, Entered]:
+        """These orders, as far as they are ours, and all that are open."""
+        rows = await self._fence.read(
+            "select coid, state, qty, filled_qty, attempts, reason from orders "
+            "where account = %(account)s and (state = any(%(open)s) or coid = any(%(coids)s))",
+            {"account": self._fence.account, "open": list(OPEN), "coids": list(coids)},
+        )
+        return {
+            row["coid"]: Entered(
+                OrderState(row["state"]),
+                float(row["qty"]),
+                float(row["filled_qty"]),
+                row["attempts"],
+                row["reason"],
+            )
+            for row in rows
+        }
+
+    async def unequal_positions(self) -> dict[str, tuple[float, float]]:
+        """Symbols whose position is not what their fills add up to, with both; of one instant."""
+        rows = await self._fence.read(
+            """
+            with added as (
+                select symbol, sum(case when side = 'buy' then qty else -qty end) as qty
+                from fills where account = %(account)s group by symbol
+            ), held as (
+                select symbol, qty from positions where account = %(account)s
+            )
+            select symbol, coalesce(held.qty, 0) as position, coalesce(added.qty, 0) as fills
+            from held full join added using (symbol)
+            where coalesce(held.qty, 0) <> coalesce(added.qty, 0)
+            """,
+            {"account": self._fence.account},
+        )
+        return {row["symbol"]: (float(row["position"]), float(row["fills"])) for row in rows}
 
     async def known_executions(self) -> set[str]:
         rows = await self._fence.read(

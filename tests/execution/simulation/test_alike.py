@@ -194,6 +194,8 @@ async def answers(store: Any, people: Any, seed: int, commands: bool) -> list[An
     told.append(sorted(await standing.of_occasion("kill 1")))
     told.append(sorted(await store.reports.known_executions()))
     told.append(sorted((await store.reports.order_states()).items()))
+    told.append(sorted((await store.reports.entered([f"order-{number}" for number in range(9)])).items()))
+    told.append(await store.reports.unequal_positions())
     return told
 
 
