@@ -80,13 +80,19 @@ def after_outcome(outcome: Outcome, attempts: int) -> OrderState:
             return OrderState.SENDING
 
 
-def after_report(state: OrderState, told: OrderState, filled_qty: float, qty: float) -> OrderState:
-    """Where an order goes when the broker tells `told` and has filled `filled_qty` of it in all."""
+def after_report(
+    state: OrderState, told: OrderState, filled_qty: float, qty: float, *, known: bool = False
+) -> OrderState:
+    """Where an order goes when the broker tells `told` and has filled `filled_qty` of it in all.
+
+    `known`: the broker has named the order before.  Then REJECTED is its own word, and an older message that comes
+    late does not bring the order back; else it was our conclusion, and the broker overrules it.
+    """
     if filled_qty >= qty:
         return OrderState.FILLED
     if filled_qty > 0 and told is OrderState.ACKED:
         told = OrderState.PARTIAL
-    if state is OrderState.ABANDONED or (state is OrderState.REJECTED and told is not OrderState.REJECTED):
+    if state is OrderState.ABANDONED or (state is OrderState.REJECTED and not known):
         return told  # the broker has what we had given up: it decides
     if state in TERMINAL:
         return state

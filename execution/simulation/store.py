@@ -170,7 +170,13 @@ class SimulatedStore:
         if order.state is None:
             self._database.raw.append((repr(order), f"unknown status {order.status!r}"))
             return row
-        state = after_report(row["state"], order.state, float(row["filled_qty"]), float(row["qty"]))
+        state = after_report(
+            row["state"],
+            order.state,
+            float(row["filled_qty"]),
+            float(row["qty"]),
+            known=row["broker_id"] is not None,
+        )
         reported = max(row["reported_qty"], Decimal(order.filled_qty))
         if state != row["state"] or row["broker_id"] is None or reported != row["reported_qty"]:
             row = self._change(row, state=state, reported_qty=reported, broker_id=order.broker_id, reason="")
@@ -193,7 +199,9 @@ class SimulatedStore:
         }  # fmt: skip
         filled = row["filled_qty"] + Decimal(fill.qty)
         told = OrderState.PARTIAL if filled < row["qty"] else OrderState.FILLED
-        state = after_report(row["state"], told, float(filled), float(row["qty"]))
+        state = after_report(
+            row["state"], told, float(filled), float(row["qty"]), known=row["broker_id"] is not None
+        )
         database.enter_fill(fill, row)
         return self._change(
             row, filled_qty=filled, reported_qty=max(row["reported_qty"], filled), state=state

@@ -29,7 +29,11 @@ class Reports:
                 await self._keep_raw(connection, repr(order), f"unknown status {order.status!r}")
                 return row
             state = after_report(
-                OrderState(row["state"]), order.state, float(row["filled_qty"]), float(row["qty"])
+                OrderState(row["state"]),
+                order.state,
+                float(row["filled_qty"]),
+                float(row["qty"]),
+                known=row["broker_id"] is not None,
             )
             reported = max(row["reported_qty"], Decimal(order.filled_qty))
             if state != row["state"] or row["broker_id"] is None or reported != row["reported_qty"]:
@@ -64,7 +68,13 @@ class Reports:
                 return None
             filled = order["filled_qty"] + Decimal(fill.qty)
             told = OrderState.PARTIAL if filled < order["qty"] else OrderState.FILLED
-            state = after_report(OrderState(order["state"]), told, float(filled), float(order["qty"]))
+            state = after_report(
+                OrderState(order["state"]),
+                told,
+                float(filled),
+                float(order["qty"]),
+                known=order["broker_id"] is not None,
+            )
             await connection.execute(
                 "update orders set filled_qty = %(filled)s, reported_qty = greatest(reported_qty, %(filled)s), "
                 "state = %(state)s, acked_at = coalesce(acked_at, clock_timestamp()), "

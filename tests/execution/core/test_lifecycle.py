@@ -38,6 +38,10 @@ def test_the_broker_brings_back_what_we_had_given_up() -> None:
     assert after_report(OrderState.REJECTED, OrderState.PARTIAL, 4, 10) is OrderState.PARTIAL
 
 
+def test_an_older_message_that_comes_late_does_not_bring_back_what_the_broker_itself_rejected() -> None:
+    assert after_report(OrderState.REJECTED, OrderState.ACKED, 0, 10, known=True) is OrderState.REJECTED
+
+
 @given(STATES, TOLD, st.floats(0, 10))
 def test_an_order_never_goes_back_unless_the_broker_overrules_us(
     state: OrderState, told: OrderState, filled: float
