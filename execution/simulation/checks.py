@@ -62,9 +62,14 @@ class Checks:
         """A new row: refused, or an order that somebody will send."""
         if row["refused_by"] or row["reduces"]:
             return
+        # What closes a strategy's own shares may be larger than its limit, even where it opens on the account.
+        closes_own = (
+            database.own_shares(row["strategy"], row["symbol"]) * (1 if row["side"] == "buy" else -1) < 0
+        )
         for strategy in ("", row["strategy"]):
             limits = database.limits_of(strategy, row["symbol"], self.settings.limits)
-            if limits.restricted or (limits.order_qty_max is not None and row["qty"] > limits.order_qty_max):
+            most = None if strategy and closes_own else limits.order_qty_max
+            if limits.restricted or (most is not None and row["qty"] > most):
                 raise Violated(f"I14: {row['coid']} of {row['qty']} is accepted against {limits}")
         if self.lost_at is not None and now > self.lost_at + LOSS_GRACE_S:
             raise Violated(f"I15: {row['coid']} opens {now - self.lost_at:.3f} s after the loss of the day")

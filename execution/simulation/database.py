@@ -179,6 +179,11 @@ class Database:
         ]  # fmt: skip
         return in_force(rows, strategy, defaults)
 
+    def own_shares(self, strategy: str, symbol: str) -> float:
+        """What a strategy's own books hold of a symbol."""
+        books = [book for (_, of), book in self.books.items() if of == symbol and book.strategy == strategy]
+        return float(sum(book.qty for book in books))
+
     def situation(self, intent: Intent, defaults: Limits, now_us: int) -> Situation:
         reasons = [why for (symbol, why), halted in self.halts.items() if halted and symbol == intent.symbol]
         books = [each for each in self.books.items() if each[1].strategy == intent.strategy and each[1].qty]
