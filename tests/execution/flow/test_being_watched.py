@@ -92,8 +92,9 @@ def test_metrics_are_scraped_while_a_session_trades(desk: Desk, monkeypatch: pyt
     with desk.running("--pace", "0.005"):
 
         def told() -> dict[str, float]:
-            found = scrape(port)
-            ten = found.get("slipway_fills_total stream", 0.0) >= 10.0
+            found = scrape(port)  # which is not of one instant
+            counted = ("fills_total stream", "step_seconds_count fill", "orders_total FILLED")
+            ten = all(found.get(f"slipway_{each}", 0.0) >= 10.0 for each in counted)
             return found if ten and found["slipway_risk_use_ratio gross exposure"] > 0.0 else {}
 
         found = eventually(told, "ten fills and a position in the metrics")

@@ -17,6 +17,7 @@ from execution.proof import differences
 
 PATIENCE_S = 30.0
 SLOW = ("--pace", "0.02")
+SLOWER = ("--pace", "0.2")  # it is not over before another engine has started, however busy the machine is
 
 pytestmark = pytest.mark.full
 
@@ -96,7 +97,7 @@ def test_a_paused_account_opens_nothing_and_says_why(desk: Desk) -> None:
 
 
 def test_a_second_engine_is_told_who_holds_the_account(desk: Desk) -> None:
-    with desk.running(*SLOW) as first:
+    with desk.running(*SLOWER) as first:
         eventually(lambda: orders(desk), "a first order")
         with desk.engine() as second:
             _, said = second.communicate(timeout=30)
@@ -105,7 +106,7 @@ def test_a_second_engine_is_told_who_holds_the_account(desk: Desk) -> None:
 
 
 def test_a_takeover_fences_the_engine_before_it(desk: Desk) -> None:
-    with desk.engine(*SLOW) as first:
+    with desk.engine(*SLOWER) as first:
         eventually(lambda: orders(desk), "a first order")
         with desk.running("--exit-when-done", "--take-over") as second:
             _, said = first.communicate(timeout=30)
