@@ -186,7 +186,7 @@ def test_a_takeover_reaches_the_person_on_call_and_the_screens(
     desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLIPWAY_ALERT_URLS", f"json://127.0.0.1:{receiver.port}/s3cr3t-t0ken")
-    with desk.engine("--pace", "0.02") as first:
+    with desk.engine("--pace", "0.2") as first:  # not over before the second has started
         eventually(lambda: orders(desk), "a first order")
         with desk.running("--pace", "0.02", "--take-over"):
             _, said = first.communicate(timeout=30)
