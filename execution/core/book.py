@@ -232,10 +232,3 @@ def books_of(
         return [SharedBook(owner, symbols, strategy, capital)]
     share = capital / len(symbols)
     return [SymbolBook(owner, symbol, strategy, share) for symbol in symbols]
-
-
-def mark_of(books: Iterable[Book], symbol: str) -> tuple[int, float] | None:
-    """The newest bar of a symbol that one of these books has seen, and its close."""
-    seen = [(book.last_bar_us[symbol], book.closes[symbol]) for book in books if symbol in book.symbols]
-    newest = max(seen, default=None)
-    return newest if newest is not None and newest[0] else None

@@ -5,7 +5,7 @@ quarantine, whether it has the order.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -22,6 +22,8 @@ from execution.flow.allowance import nobody_counts
 from execution.flow.happenings import Refused, Took, Watcher, moved, name_of, named, nobody
 from execution.flow.ports import Clock, Hints, OrderStore, Row, Wait
 from execution.settings import ExecutionSettings
+
+Claim = Callable[[str], Awaitable[Row | Wait | None]]
 
 SWEEP_S: Final = 0.25  # an intent whose hint was lost waits no longer than this
 LEASE_MARGIN_S: Final = 1.0  # between claim and send; a process frozen for longer must not send
@@ -137,12 +139,17 @@ class Gateway:
         self._at_work[coid] = task
         task.add_done_callback(lambda _: self._at_work.pop(coid, None))
 
-    async def _send(self, coid: str) -> None:
-        row: Row | Wait | None = Wait(0.0)
-        while isinstance(row, Wait):
-            await asyncio.sleep(row.seconds)
+    async def _allowed(self, claim: Claim, coid: str) -> tuple[Row | None, float]:
+        """The row once the account's rate lets it be claimed, and an instant before it was."""
+        claimed: Row | Wait | None = Wait(0.0)
+        while isinstance(claimed, Wait):
+            await asyncio.sleep(claimed.seconds)
             before = self._clock.monotonic()
-            row = await self._store.intents.claim(coid)
+            claimed = await claim(coid)
+        return claimed, before
+
+    async def _send(self, coid: str) -> None:
+        row, before = await self._allowed(self._store.intents.claim, coid)
         reach("after_claim")
         if row is None:
             reason = "expired, or stopped by an operator, before it was sent"
@@ -200,11 +207,7 @@ class Gateway:
                     break
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, longest_s)
-        again: Row | Wait | None = Wait(0.0)
-        while isinstance(again, Wait):
-            await asyncio.sleep(again.seconds)
-            before = self._clock.monotonic()
-            again = await self._store.intents.claim_again(row["coid"])
+        again, before = await self._allowed(self._store.intents.claim_again, row["coid"])
         if again is None:
             reason = "expired or stopped while the broker did not have it"
             await self._store.intents.abandon(row["coid"], reason)

@@ -17,9 +17,10 @@ def run_seeds(first: int, count: int, processes: int | None = None) -> Iterator[
         range(begin, min(begin + AT_ONCE, first + count)) for begin in range(first, first + count, AT_ONCE)
     ]
     with ProcessPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(_live_through, parts)
+        yield from pool.map(live_through, parts)
 
 
-def _live_through(seeds: range) -> list[Outcome]:
+def live_through(seeds: range) -> list[Outcome]:
+    """These worlds, one after the other, without their logs."""
     with silence():
         return [run_seed(seed) for seed in seeds]

@@ -6,17 +6,11 @@ import sys
 
 import pytest
 
-from execution.simulation.many import run_seeds
+from execution.simulation.many import live_through, run_seeds
 from execution.simulation.virtual_time import NothingLeft, VirtualLoop
-from execution.simulation.world import Outcome, run_seed, silence
 
 SEEDS = 2_000
 ALIKE = 100
-
-
-def live_through(seeds: range) -> list[Outcome]:
-    with silence():
-        return [run_seed(seed) for seed in seeds]
 
 
 def test_no_seed_violates_an_invariant_and_the_same_seed_is_the_same_world() -> None:
